@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/parallel.hpp"
+
+namespace hb {
+
+Threads::Threads(int count) {
+    for (int t = 1; t < count; ++t) workers_.emplace_back([this, t] { work(t); });
+}
+
+Threads::~Threads() {
+    {
+        std::lock_guard lock(mutex_);
+        stop_ = true;
+    }
+    start_.notify_all();
+    for (auto& worker : workers_) worker.join();
+}
+
+void Threads::drain(int thread) {
+    for (;;) {
+        const std::int64_t index = next_.fetch_add(1, std::memory_order_relaxed);
+        if (index >= size_) return;
+        try {
+            (*body_)(index, thread);
+        } catch (...) {
+            std::lock_guard lock(mutex_);
+            if (!error_) error_ = std::current_exception();
+            next_.store(size_, std::memory_order_relaxed);
+        }
+    }
+}
+
+void Threads::work(int thread) {
+    std::uint64_t seen = 0;
+    for (;;) {
+        {
+            std::unique_lock lock(mutex_);
+            start_.wait(lock, [&] { return stop_ || round_ != seen; });
+            if (stop_) return;
+            seen = round_;
+        }
+        drain(thread);
+        {
+            std::lock_guard lock(mutex_);
+            if (--busy_ == 0) done_.notify_one();
+        }
+    }
+}
+
+void Threads::loop(std::int64_t n, const std::function<void(std::int64_t, int)>& body) {
+    if (n <= 0) return;
+    if (workers_.empty() || n == 1) {
+        for (std::int64_t i = 0; i < n; ++i) body(i, 0);
+        return;
+    }
+    {
+        std::lock_guard lock(mutex_);
+        body_ = &body;
+        size_ = n;
+        next_ = 0;
+        busy_ = static_cast<int>(workers_.size());
+        error_ = nullptr;
+        ++round_;
+    }
+    start_.notify_all();
+    drain(0);
+    std::unique_lock lock(mutex_);
+    done_.wait(lock, [&] { return busy_ == 0; });
+    if (error_) std::rethrow_exception(error_);
+}
+
+}  // namespace hb

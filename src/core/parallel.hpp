@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// A fixed set of threads and one loop. Which thread runs an index is left to chance, so a body must
+// compute the same bits wherever it runs: no partial sums across indices, no thread-sized chunks.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <atomic>
+#include <exception>
+#include <thread>
+#include <vector>
+
+namespace hb {
+
+class Threads {
+public:
+    explicit Threads(int count);  // count >= 1; the caller is one of them
+    ~Threads();
+    Threads(const Threads&) = delete;
+    Threads& operator=(const Threads&) = delete;
+
+    int count() const { return static_cast<int>(workers_.size()) + 1; }
+    // body(index, thread) for every index in [0, n); rethrows the first exception. Not reentrant.
+    void loop(std::int64_t n, const std::function<void(std::int64_t, int)>& body);
+
+private:
+    void work(int thread);
+    void drain(int thread);
+
+    std::vector<std::thread> workers_;
+    std::mutex mutex_;
+    std::condition_variable start_, done_;
+    const std::function<void(std::int64_t, int)>* body_ = nullptr;
+    std::int64_t size_ = 0;
+    std::atomic<std::int64_t> next_{0};
+    std::uint64_t round_ = 0;
+    int busy_ = 0;
+    bool stop_ = false;
+    std::exception_ptr error_;
+};
+
+}  // namespace hb

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// A scale rule chooses the stored scale of a group, and the tensor's divisor from its largest
+// magnitude. Rules differ only here: codecs, files and kernels never know which one was used.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/matrix.hpp"
+#include "core/parallel.hpp"
+#include "schemes/qtensor.hpp"
+
+namespace hb {
+
+struct ScaleRule {
+    std::string_view name, help;
+    Family family;
+    bool online;                     // can serve activations
+    float (*divisor)(float amax);    // amax over all tensors that share the divisor
+    // Stored scale of one group x[0..group). h weighs squared errors by column, or is null.
+    std::uint16_t (*choose)(const float* x, const float* h, int group, float divisor);
+    int refits = 0;                  // rounds of closed-form divisor refit (alternating optimisation)
+};
+
+std::span<const ScaleRule> all_scale_rules();
+// throws Error naming the rules of that family
+const ScaleRule& find_scale_rule(std::string_view name, Family family);
+
+float largest_magnitude(View<const float> w);
+
+// Scales of matrices that share one divisor (q/k/v; gate/up). h: one weight per input column (the
+// Hessian's diagonal), or empty. Throws Error when a weight is not finite.
+std::vector<Scales> choose_scales(std::span<const View<const float>> tensors, std::span<const float> h,
+                                  const Scheme& scheme, const ScaleRule& rule, Threads& threads);
+
+// How the input of a linear is quantized: dynamic group scales under a static divisor.
+struct ActivationQuantizer {
+    const Scheme* scheme = nullptr;
+    const ScaleRule* rule = nullptr;
+    float divisor = 1;
+};
+
+// Reference: y[i] = element * scale (the divisor is left to the product's epilogue), exact in bf16.
+void quantize_activation(const ActivationQuantizer& q, const float* x, std::int64_t n, float* y);
+
+}  // namespace hb
