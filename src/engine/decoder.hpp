@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// A whole model in memory: blocks, embedding, head. Tokens in, logits out.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/block.hpp"
+#include "io/checkpoint.hpp"
+#include "io/quantization_config.hpp"
+
+namespace hb {
+
+// Embedding rows as stored (bf16 where that is exact), looked up token by token.
+struct Embedding {
+    std::int64_t rows = 0, cols = 0;
+    AlignedVector<std::uint16_t> narrow;  // (vocab, hidden) when every value is a bf16
+    Matrix<float> wide;                   // else
+    void look_up(std::span<const std::int32_t> tokens, View<float> h) const;
+};
+
+struct Decoder {
+    ModelConfig config;
+    Precision precision = Precision::f32;  // bf16 for a quantized model
+    Embedding embedding;
+    std::vector<Block> blocks;
+    std::vector<float> final_norm;
+    PackedMatrix head;                     // (vocab, hidden)
+};
+
+struct LoadOptions {
+    // Attention and dense inputs of a model that is not quantized; a quantized one always uses bf16.
+    Precision baseline_precision = Precision::f32;
+};
+
+// Throws Error naming the tensor that is missing or wrong.
+Decoder load_decoder(const Checkpoint& checkpoint, Threads& threads, const LoadOptions& options = {});
+
+// Parts of loading that calibration uses block by block.
+Embedding load_embedding(const Checkpoint& checkpoint, const ModelConfig& config);
+PackedMatrix load_head(const Checkpoint& checkpoint, const ModelConfig& config, Threads& threads);
+// Norms and biases; no linears.
+Block load_block_frame(const Checkpoint& checkpoint, const ModelConfig& config, std::int64_t layer);
+Linear load_dense(const Checkpoint& checkpoint, const ModelConfig& config, std::int64_t layer,
+                  std::size_t linear, Threads& threads);
+// A linear from quantized codes. input: null when the layer's input is not quantized.
+Linear make_linear(const QTensor& weight, std::vector<float> bias, const ActivationQuantizer* input,
+                   Threads& threads);
+std::vector<float> load_bias(const Checkpoint& checkpoint, const std::string& module, std::int64_t out);
+// Packs in bf16 when every value is a bf16, else in fp32.
+PackedMatrix pack_exact(View<const float> w, Threads& threads);
+
+// The past of one sequence: one cache a layer.
+struct Sequence {
+    std::vector<KvCache> layers;
+    std::int64_t length = 0;
+};
+Sequence make_sequence(const Decoder& decoder, std::int64_t capacity);
+
+struct Request {
+    Sequence* sequence;
+    std::span<const std::int32_t> tokens;
+};
+
+// Appends each request's tokens to its sequence. Gives the final hidden states, normed, of every row
+// (rows, hidden): requests one after another. Batching changes no bits.
+void forward(const Decoder& decoder, const Kernels& kernels, Threads& threads,
+             std::span<const Request> requests, Scratch& scratch, Matrix<float>& hidden);
+// The same for one window from an empty context, without keeping a cache for each layer.
+void forward_window(const Decoder& decoder, const Kernels& kernels, Threads& threads,
+                    std::span<const std::int32_t> tokens, Scratch& scratch, Matrix<float>& hidden);
+// Logits of hidden rows, (rows, vocab)
+void logits(const Decoder& decoder, const Kernels& kernels, Threads& threads, View<const float> hidden,
+            Scratch& scratch, View<float> out);
+
+}  // namespace hb

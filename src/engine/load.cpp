@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a checkpoint to blocks in memory. Weights that bf16 holds exactly are packed in bf16, others in
+// fp32; quantized weights become element * scale in bf16, exact, with the divisors left to alpha.
+#include <algorithm>
+
+#include "core/error.hpp"
+#include "core/float_bits.hpp"
+#include "engine/decoder.hpp"
+#include "model/model_tensors.hpp"
+
+namespace hb {
+namespace {
+
+bool fits_bf16(std::span<const float> values) {
+    return std::all_of(values.begin(), values.end(), [](float x) { return round_to_bf16(x) == x; });
+}
+
+std::vector<float> read_vector(const Checkpoint& checkpoint, const std::string& name, std::int64_t n) {
+    const Matrix<float> m = checkpoint.read(name, 1, n);
+    return {m.values.begin(), m.values.end()};
+}
+
+struct QuantizedModel {
+    QuantizationConfig config;
+    const ScaleRule* activation_rule = nullptr;
+};
+
+// The site's input quantizer: a static divisor from the file for NV, from the rule for MX.
+ActivationQuantizer read_quantizer(const Checkpoint& checkpoint, const QuantizedModel& quantized,
+                                   const std::string& module) {
+    const std::string name = module + ".input_global_scale";
+    ActivationQuantizer q{quantized.config.scheme, quantized.activation_rule, 1};
+    q.divisor = checkpoint.has(name) ? checkpoint.read(name, 1, 1)(0, 0) : q.rule->divisor(1);
+    if (q.scheme->family == Family::nv && !checkpoint.has(name))
+        fail("{}: {} is missing; a W4A4 NVFP4 layer needs the scale of its input", checkpoint.path().string(),
+             name);
+    if (!(q.divisor > 0)) fail("{}: {} is {}; wanted a positive number", checkpoint.path().string(), name, q.divisor);
+    return q;
+}
+
+void load_linears(const Checkpoint& checkpoint, const ModelConfig& config, std::int64_t layer,
+                  const QuantizedModel* quantized, Block& block, Threads& threads) {
+    for (std::size_t i = 0; i < 7; ++i) {
+        const LinearName& linear = block_linears()[i];
+        const std::string module = module_name(layer, linear.name);
+        const LinearShape shape = linear_shape(config, linear.name);
+        auto weight = quantized ? checkpoint.read_quantized(module, shape.out, shape.in) : std::nullopt;
+        if (!weight) {
+            block.linears[i] = load_dense(checkpoint, config, layer, i, threads);
+            continue;
+        }
+        Site& site = block.sites[static_cast<std::size_t>(linear.site)];
+        if (quantized->activation_rule) site.quantizer = read_quantizer(checkpoint, *quantized, module);
+        const std::string* text[4] = {&quantized->config.qkv, &quantized->config.o,
+                                      &quantized->config.gate_up, &quantized->config.down};
+        site.transform = parse_transform(*text[linear.site], shape.in, quantized->config.seed);
+        block.linears[i] = make_linear(*weight, load_bias(checkpoint, module, shape.out),
+                                       site.quantizer ? &*site.quantizer : nullptr, threads);
+    }
+}
+
+}  // namespace
+
+PackedMatrix pack_exact(View<const float> w, Threads& threads) {
+    bool exact = true;
+    for (std::int64_t r = 0; exact && r < w.rows; ++r)
+        exact = fits_bf16({w.row(r), static_cast<std::size_t>(w.cols)});
+    return pack(w, exact ? Precision::bf16 : Precision::f32, threads);
+}
+
+std::vector<float> load_bias(const Checkpoint& checkpoint, const std::string& module, std::int64_t out) {
+    const std::string name = module + ".bias";
+    return checkpoint.has(name) ? read_vector(checkpoint, name, out) : std::vector<float>{};
+}
+
+Linear make_linear(const QTensor& weight, std::vector<float> bias, const ActivationQuantizer* input,
+                   Threads& threads) {
+    Linear linear;
+    linear.weight = pack_bf16(dequantize_bf16(weight).view(), threads);
+    linear.bias = std::move(bias);
+    linear.alpha = 1 / weight.scales.divisor / (input ? input->divisor : 1.0f);
+    linear.quantized = true;
+    return linear;
+}
+
+Linear load_dense(const Checkpoint& checkpoint, const ModelConfig& config, std::int64_t layer,
+                  std::size_t index, Threads& threads) {
+    const std::string module = module_name(layer, block_linears()[index].name);
+    const LinearShape shape = linear_shape(config, block_linears()[index].name);
+    Linear linear;
+    linear.weight = pack_exact(checkpoint.read(module + ".weight", shape.out, shape.in).view(), threads);
+    linear.bias = load_bias(checkpoint, module, shape.out);
+    checkpoint.drop(module + ".weight");
+    return linear;
+}
+
+Block load_block_frame(const Checkpoint& checkpoint, const ModelConfig& config, std::int64_t layer) {
+    Block block;
+    block.attention_norm = read_vector(checkpoint, module_name(layer, "input_layernorm.weight"), config.hidden);
+    block.mlp_norm = read_vector(checkpoint, module_name(layer, "post_attention_layernorm.weight"), config.hidden);
+    if (config.qk_norm) {
+        block.q_norm = read_vector(checkpoint, module_name(layer, "self_attn.q_norm.weight"), config.head_dim);
+        block.k_norm = read_vector(checkpoint, module_name(layer, "self_attn.k_norm.weight"), config.head_dim);
+    }
+    return block;
+}
+
+Embedding load_embedding(const Checkpoint& checkpoint, const ModelConfig& config) {
+    constexpr std::string_view name = "model.embed_tokens.weight";
+    constexpr std::int64_t kRows = 4096;
+    Embedding embedding{config.vocab, config.hidden, {}, {}};
+    embedding.narrow.resize(static_cast<std::size_t>(config.vocab * config.hidden));
+    for (std::int64_t first = 0; first < config.vocab; first += kRows) {
+        const auto part = checkpoint.read_rows(name, first, std::min(kRows, config.vocab - first), config.hidden);
+        if (!fits_bf16(part.values)) {
+            embedding.narrow = {};
+            embedding.wide = checkpoint.read(name, config.vocab, config.hidden);
+            break;
+        }
+        std::transform(part.values.begin(), part.values.end(),
+                       embedding.narrow.begin() + first * config.hidden, float_to_bf16);
+    }
+    checkpoint.drop(name);
+    return embedding;
+}
+
+PackedMatrix load_head(const Checkpoint& checkpoint, const ModelConfig& config, Threads& threads) {
+    const std::string name = config.tied ? "model.embed_tokens.weight" : "lm_head.weight";
+    auto head = pack_exact(checkpoint.read(name, config.vocab, config.hidden).view(), threads);
+    checkpoint.drop(name);
+    return head;
+}
+
+Decoder load_decoder(const Checkpoint& checkpoint, Threads& threads, const LoadOptions& options) {
+    Decoder decoder;
+    decoder.config = model_config(checkpoint);
+    check_model_tensors(checkpoint, decoder.config);
+    std::optional<QuantizedModel> quantized;
+    if (auto config = quantization_config_of(checkpoint.config())) {
+        quantized = QuantizedModel{*config, nullptr};
+        if (config->scheme->quantized_activations)
+            quantized->activation_rule = &find_scale_rule(config->activation_rule, config->scheme->family);
+    }
+    decoder.precision = quantized ? Precision::bf16 : options.baseline_precision;
+    decoder.embedding = load_embedding(checkpoint, decoder.config);
+    decoder.head = load_head(checkpoint, decoder.config, threads);
+    decoder.final_norm = read_vector(checkpoint, "model.norm.weight", decoder.config.hidden);
+    for (std::int64_t layer = 0; layer < decoder.config.layers; ++layer) {
+        decoder.blocks.push_back(load_block_frame(checkpoint, decoder.config, layer));
+        load_linears(checkpoint, decoder.config, layer, quantized ? &*quantized : nullptr,
+                     decoder.blocks.back(), threads);
+    }
+    return decoder;
+}
+
+}  // namespace hb
