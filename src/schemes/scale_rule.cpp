@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Scales of whole matrices. A rule with refits alternates two exact steps, each of which can only lower
+// sum h (x - s q / g)^2: given g, every group's best scale s; given scales and codes, the best divisor
+// g = <s q, s q> / <x, s q> over all tensors that share it. Group scales come last.
+#include "schemes/scale_rule.hpp"
+
+#include <cmath>
+#include <string>
+
+#include "core/error.hpp"
+#include "schemes/rules.hpp"
+#include "schemes/squared_error.hpp"
+
+namespace hb {
+
+namespace {
+
+// h by group, null where the whole group's weights are zero and say nothing.
+std::vector<const float*> group_weights(std::span<const float> h, std::int64_t cols, int group) {
+    std::vector<const float*> out(static_cast<std::size_t>(cols / group), nullptr);
+    for (std::size_t i = 0; i < out.size() && !h.empty(); ++i) {
+        const float* first = h.data() + i * static_cast<std::size_t>(group);
+        if (largest_magnitude(first, group) > 0) out[i] = first;
+    }
+    return out;
+}
+
+void check(View<const float> w, std::span<const float> h, const Scheme& scheme, const ScaleRule& rule) {
+    if (rule.family != scheme.family) fail("scale rule '{}' is not one of {}'s", rule.name, scheme.name);
+    if (w.cols % scheme.group != 0) {
+        fail("a matrix of {} columns does not divide into {}'s groups of {}", w.cols, scheme.name,
+             scheme.group);
+    }
+    if (!h.empty() && static_cast<std::int64_t>(h.size()) != w.cols) {
+        fail("{} column weights for a matrix of {} columns", h.size(), w.cols);
+    }
+    for (const float weight : h) {
+        if (!(weight >= 0 && std::isfinite(weight))) fail("a column weight is {}, not 0 or above", weight);
+    }
+    for (std::int64_t r = 0; r < w.rows; ++r) {
+        for (std::int64_t c = 0; c < w.cols; ++c) {
+            if (!std::isfinite(w(r, c))) {
+                fail("a weight is {} at row {}, column {}; only finite weights can be quantized",
+                     w(r, c), r, c);
+            }
+        }
+    }
+}
+
+struct Fit {
+    double dot = 0, square = 0;  // <x, s q>, <s q, s q>
+};
+
+Fit fit_row(const float* x, const std::uint16_t* bits, std::span<const float* const> h,
+            const Scheme& scheme, float divisor) {
+    Fit fit;
+    for (std::size_t i = 0; i < h.size(); ++i, x += scheme.group) {
+        const float scale = decode_scale(scheme.family, bits[i]), unit = scale / divisor;
+        for (int k = 0; k < scheme.group; ++k) {
+            const auto code = encode_element(scheme.family, x[k] / unit);
+            const double y = static_cast<double>(decode_element(scheme.family, code)) * scale;
+            const double weight = h[i] ? h[i][k] : 1;
+            fit.dot += weight * x[k] * y;
+            fit.square += weight * y * y;
+        }
+    }
+    return fit;
+}
+
+float refit(std::span<const View<const float>> tensors, std::span<const float* const> h,
+            const Scheme& scheme, const std::vector<Scales>& scales, Threads& threads) {
+    Fit total;
+    for (std::size_t t = 0; t < tensors.size(); ++t) {
+        std::vector<Fit> rows(static_cast<std::size_t>(tensors[t].rows));
+        threads.loop(tensors[t].rows, [&](std::int64_t r, int) {
+            rows[static_cast<std::size_t>(r)] = fit_row(tensors[t].row(r), scales[t].bits.row(r), h,
+                                                        scheme, scales[t].divisor);
+        });
+        for (const Fit& row : rows) {
+            total.dot += row.dot;
+            total.square += row.square;
+        }
+    }
+    const auto divisor = static_cast<float>(total.square / total.dot);
+    return std::isfinite(divisor) && divisor > 0 ? divisor : scales.front().divisor;
+}
+
+void choose_all(std::span<const View<const float>> tensors, std::span<const float* const> h,
+                const Scheme& scheme, const ScaleRule& rule, Threads& threads,
+                std::vector<Scales>& scales) {
+    for (std::size_t t = 0; t < tensors.size(); ++t) {
+        threads.loop(tensors[t].rows, [&](std::int64_t r, int) {
+            const float* x = tensors[t].row(r);
+            std::uint16_t* bits = scales[t].bits.row(r);
+            for (std::size_t i = 0; i < h.size(); ++i, x += scheme.group) {
+                bits[i] = rule.choose(x, h[i], scheme.group, scales[t].divisor);
+            }
+        });
+    }
+}
+
+}  // namespace
+
+std::span<const ScaleRule> all_scale_rules() {
+    static const std::vector<ScaleRule> rules = [] {
+        std::vector<ScaleRule> all;
+        for (const auto table : {mx_rules(), nv_rules(), integer_rules()}) {
+            all.insert(all.end(), table.begin(), table.end());
+        }
+        return all;
+    }();
+    return rules;
+}
+
+const ScaleRule& find_scale_rule(std::string_view name, Family family) {
+    std::string known;
+    for (const ScaleRule& rule : all_scale_rules()) {
+        if (rule.family != family) continue;
+        if (rule.name == name) return rule;
+        known += (known.empty() ? "" : ", ") + std::string(rule.name);
+    }
+    fail("unknown scale rule '{}'; choose one of: {}", name, known);
+}
+
+float largest_magnitude(View<const float> w) {
+    float a = 0;
+    for (std::int64_t r = 0; r < w.rows; ++r) {
+        const float row = largest_magnitude(w.row(r), static_cast<int>(w.cols));
+        a = a < row ? row : a;
+    }
+    return a;
+}
+
+std::vector<Scales> choose_scales(std::span<const View<const float>> tensors, std::span<const float> h,
+                                  const Scheme& scheme, const ScaleRule& rule, Threads& threads) {
+    float amax = 0;
+    for (const auto& w : tensors) {
+        check(w, h, scheme, rule);
+        amax = std::max(amax, largest_magnitude(w));
+    }
+    std::vector<Scales> scales;
+    for (const auto& w : tensors) {
+        if (w.cols != tensors.front().cols) {
+            fail("matrices of {} and {} columns cannot share an input", tensors.front().cols, w.cols);
+        }
+        scales.push_back({rule.divisor(amax), Matrix<std::uint16_t>(w.rows, w.cols / scheme.group)});
+    }
+    if (tensors.empty()) return scales;
+    const auto weights = group_weights(h, tensors.front().cols, scheme.group);
+    choose_all(tensors, weights, scheme, rule, threads, scales);
+    for (int round = 0; round < rule.refits; ++round) {
+        const float divisor = refit(tensors, weights, scheme, scales, threads);
+        for (Scales& s : scales) s.divisor = divisor;
+        choose_all(tensors, weights, scheme, rule, threads, scales);
+    }
+    return scales;
+}
+
+void quantize_activation(const ActivationQuantizer& q, const float* x, std::int64_t n, float* y) {
+    const Family family = q.scheme->family;
+    const int group = q.scheme->group;
+    if (n % group != 0) fail("{} activations do not divide into {}'s groups of {}", n, q.scheme->name, group);
+    for (std::int64_t first = 0; first < n; first += group) {
+        const std::uint16_t bits = q.rule->choose(x + first, nullptr, group, q.divisor);
+        const float scale = decode_scale(family, bits), unit = scale / q.divisor;
+        for (std::int64_t i = first; i < first + group; ++i) {
+            y[i] = decode_element(family, encode_element(family, x[i] / unit)) * scale;
+        }
+    }
+}
+
+}  // namespace hb

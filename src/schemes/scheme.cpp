@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of schemes, and what a family's codes are worth.
+#include "schemes/scheme.hpp"
+
+#include <string>
+
+#include "core/error.hpp"
+#include "core/float_bits.hpp"
+#include "formats/all.hpp"
+
+namespace hb {
+
+namespace {
+
+constexpr Scheme kSchemes[] = {
+    {"mxfp4", "MXFP4 weights and activations", Family::mx, 32, true, "mse", "mse"},
+    {"nvfp4", "NVFP4 weights and activations", Family::nv, 16, true, "sweep", "sweep"},
+    {"mxfp4a16", "MXFP4 weights, 16-bit activations", Family::mx, 32, false, "mse", ""},
+    {"nvfp4a16", "NVFP4 weights, 16-bit activations", Family::nv, 16, false, "sweep", ""},
+    {"int4g32", "INT4 weights, 32 to a scale, 16-bit activations", Family::integer, 32, false, "mse", ""},
+    {"int4g128", "INT4 weights, 128 to a scale, 16-bit activations", Family::integer, 128, false, "mse", ""},
+};
+
+}  // namespace
+
+std::span<const Scheme> all_schemes() { return kSchemes; }
+
+const Scheme& find_scheme(std::string_view name) {
+    std::string known;
+    for (const Scheme& scheme : kSchemes) {
+        if (scheme.name == name) return scheme;
+        known += (known.empty() ? "" : ", ") + std::string(scheme.name);
+    }
+    fail("unknown scheme '{}'; choose one of: {}", name, known);
+}
+
+float decode_scale(Family family, std::uint16_t bits) {
+    switch (family) {
+        case Family::mx: return E8M0::decode(static_cast<std::uint8_t>(bits));
+        case Family::nv: return E4M3::decode(static_cast<std::uint8_t>(bits));
+        case Family::integer: break;
+    }
+    return bf16_to_float(bits);
+}
+
+float decode_element(Family family, std::uint8_t code) {
+    return family == Family::integer ? Int4::decode(code) : E2M1::decode(code);
+}
+
+std::uint8_t encode_element(Family family, float x) {
+    return family == Family::integer ? Int4::encode(x) : E2M1::encode(x);
+}
+
+}  // namespace hb
