@@ -18,6 +18,7 @@ struct TransformKind {
     bool power_of_two;                                                    // needs such a block
     void (*apply)(float* x, int block, std::uint64_t seed);               // one block, in place, fast
     Matrix<double> (*matrix)(int block, std::uint64_t seed);              // T, x' = x T; the definition
+    bool seeded = false;                                                  // depends on the seed
 };
 
 struct Transform {
