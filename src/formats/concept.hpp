@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A format is a set of at most 256 numbers and a code for each. encode() gives the code of the nearest
-// number; of two equally near ones the even code; beyond the ends the end. It never gives the code of a
-// NaN for a number. Each format says what it makes of a NaN.
+// A format is a set of at most 256 numbers and a code for each. encode() gives the code of the
+// nearest number; of two equally near ones the even code; beyond the ends the end. It never gives
+// the code of a NaN for a number. Each format says what it makes of a NaN.
 #pragma once
 
 #include <concepts>

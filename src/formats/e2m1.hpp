@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // E2M1, the FP4 element of OCP MX v1.0 (section 5.3.3): sign, two exponent bits with bias 1, one
-// mantissa bit. +-{0, .5, 1, 1.5, 2, 3, 4, 6}, no infinity, no NaN. A negative number that rounds to
-// zero keeps its sign (code 8). NaN encodes as zero.
+// mantissa bit. +-{0, .5, 1, 1.5, 2, 3, 4, 6}, no infinity, no NaN. A negative number that rounds
+// to zero keeps its sign (code 8). NaN encodes as zero.
 #pragma once
 
 #include <bit>
@@ -16,7 +16,7 @@ struct E2M1 {
     static constexpr std::string_view name = "e2m1";
     static constexpr int bits = 4;
     static constexpr float max = 6, min = -6;
-    static constexpr float values[16] = {0,   .5f,  1,  1.5f,  2,  3,  4,  6,
+    static constexpr float values[16] = {0,    .5f,  1,  1.5f,  2,  3,  4,  6,
                                          -0.f, -.5f, -1, -1.5f, -2, -3, -4, -6};
 
     static constexpr float decode(std::uint8_t code) { return values[code & 15]; }
@@ -29,8 +29,8 @@ struct E2M1 {
         return static_cast<std::uint8_t>((u >> 28 & 8u) | static_cast<unsigned>(magnitude));
     }
 
-    // decode(encode(x)) of a number, without branches or tables: adding and taking away 1.5 * 2^(23+p)
-    // rounds to a multiple of 2^p, ties to even.
+    // decode(encode(x)) of a number, without branches or tables: adding and taking away 1.5 *
+    // 2^(23+p) rounds to a multiple of 2^p, ties to even.
     static constexpr float round(float x) {
         const auto u = std::bit_cast<std::uint32_t>(x);
         const float a = std::bit_cast<float>(u & 0x7fffffffu);

@@ -18,7 +18,8 @@ struct E4M3 {
     static constexpr std::uint8_t kNan = 0x7f, kMaxCode = 0x7e;
 
     static constexpr float decode(std::uint8_t code) {
-        const std::uint32_t sign = (code & 0x80u) << 24, exponent = code >> 3 & 15u, mantissa = code & 7u;
+        const std::uint32_t sign = (code & 0x80u) << 24, exponent = code >> 3 & 15u,
+                            mantissa = code & 7u;
         if ((code & 0x7fu) == kNan) return std::bit_cast<float>(sign | 0x7fc00000u);
         if (exponent == 0) {
             const float magnitude = static_cast<float>(mantissa) * 0x1p-9f;
@@ -45,8 +46,10 @@ private:
 };
 
 static_assert(Format<E4M3>);
-static_assert(E4M3::encode(448) == 0x7e && E4M3::encode(1e9f) == 0x7e && E4M3::encode(.125f) == 0x20);
-static_assert(E4M3::encode(0x1p-9f) == 1 && E4M3::encode(0x1p-10f) == 0 && E4M3::encode(0x3p-10f) == 2);
+static_assert(E4M3::encode(448) == 0x7e && E4M3::encode(1e9f) == 0x7e &&
+              E4M3::encode(.125f) == 0x20);
+static_assert(E4M3::encode(0x1p-9f) == 1 && E4M3::encode(0x1p-10f) == 0 &&
+              E4M3::encode(0x3p-10f) == 2);
 static_assert(E4M3::decode(E4M3::encode(-.0625f)) == -.0625f);
 
 }  // namespace hb

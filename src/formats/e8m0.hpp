@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// E8M0, the scale of OCP MX v1.0 (section 5.4.1): the byte b is 2^(b-127); 255 is NaN. Here encode() is
-// nearest in value (1.5 * 2^k lies between two codes and goes to the even one); what is not above zero,
-// and NaN, encodes as 0 = 2^-127. Byte 255 is never produced. The scale rules of schemes/ do not round a
-// real scale this way: each takes its own power of two from the largest magnitude of a group.
+// E8M0, the scale of OCP MX v1.0 (section 5.4.1): the byte b is 2^(b-127); 255 is NaN. Here
+// encode() is nearest in value (1.5 * 2^k lies between two codes and goes to the even one); what is
+// not above zero, and NaN, encodes as 0 = 2^-127. Byte 255 is never produced. The scale rules of
+// schemes/ do not round a real scale this way: each takes its own power of two from the largest
+// magnitude of a group.
 #pragma once
 
 #include <bit>

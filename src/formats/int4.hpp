@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Signed 4-bit integers -8..7, stored with an offset of 8 (nibble 8 is zero), as compressed-tensors and
-// GGUF's Q4_0 do. NaN encodes as -8.
+// Signed 4-bit integers -8..7, stored with an offset of 8 (nibble 8 is zero), as compressed-tensors
+// and GGUF's Q4_0 do. NaN encodes as -8.
 #pragma once
 
 #include <cstdint>

@@ -30,6 +30,7 @@ struct Int8 {
 };
 
 static_assert(Format<Int8>);
-static_assert(Int8::encode(-128.5f) == 0x80 && Int8::encode(127.5f) == 0x7f && Int8::encode(2.5f) == 2);
+static_assert(Int8::encode(-128.5f) == 0x80 && Int8::encode(127.5f) == 0x7f &&
+              Int8::encode(2.5f) == 2);
 
 }  // namespace hb

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The rules of each family; all_scale_rules() is their union. A new rule is a line in its family's table.
+// The rules of each family; all_scale_rules() is their union. A new rule is a line in its family's
+// table.
 #pragma once
 
 #include <span>

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scales of MXFP4: powers of two 2^(b-127). With A = max|x| = m 2^e, 1 <= m < 2, the OCP exponent is
-// e - 2, which puts A in [4, 8): above 6 it clips. The rules raise the exponent by one when m is large,
+// Scales of MXFP4: powers of two 2^(b-127). With A = max|x| = m 2^e, 1 <= m < 2, the OCP exponent
+// is e - 2, which puts A in [4, 8): above 6 it clips. The rules raise the exponent by one when m is
+// large,
 //     ocp        never                      ct-round    m >= 1.75, as compressed-tensors does
 //     rceil      m > 1.5:  2^ceil(log2(A/6)), never clips (NVIDIA cuDNN)
 //     ceil7.25   m > 1.8125:  2^ceil(log2(A/7.25)), near the least squared error of normal data
-// or search: `mse` takes the best of e-3, e-2, e-1. `fp-quant` (Castro et al. 2025, "Bridging the Gap
-// Between Promise and Performance for Microscaling FP4") divides by 4/3 2^(e-2), so A lands in [3, 6): the
-// byte says 2^e and the tensor's divisor 3. `mse43` searches the exponent of that grid.
+// or search: `mse` takes the best of e-3, e-2, e-1. `fp-quant` (Castro et al. 2025, "Bridging the
+// Gap Between Promise and Performance for Microscaling FP4") divides by 4/3 2^(e-2), so A lands in
+// [3, 6): the byte says 2^e and the tensor's divisor 3. `mse43` searches the exponent of that grid.
 // A zero group stores 127; every byte lies in 1..254.
 #include <algorithm>
 #include <cmath>
@@ -19,16 +20,24 @@ namespace hb {
 
 namespace {
 
-float one(float) { return 1; }
-float three(float) { return 3; }
+float one(float) {
+    return 1;
+}
+float three(float) {
+    return 3;
+}
 
 std::uint16_t clamp_byte(int e) {
     return static_cast<std::uint16_t>(std::clamp(e + 127, 1, 254));
 }
 
 // floor(log2 a), 128 for infinity
-int exponent(float a) { return std::min(std::ilogb(a), 128); }
-float mantissa(float a, int e) { return std::ldexp(a, -e); }
+int exponent(float a) {
+    return std::min(std::ilogb(a), 128);
+}
+float mantissa(float a, int e) {
+    return std::ldexp(a, -e);
+}
 
 // 2^(e-2), or 2^(e-1) when raise(m)
 template <class Raise>
@@ -60,8 +69,8 @@ std::uint16_t fp_quant(const float* x, const float*, int group, float) {
     return a == 0 ? std::uint16_t{E8M0::kOne} : clamp_byte(exponent(a));
 }
 
-// Best of the exponents centre - 1, centre, centre + 1; errors in units of the middle step, into which
-// x is divided once: the other quotients are exact multiples of it.
+// Best of the exponents centre - 1, centre, centre + 1; errors in units of the middle step, into
+// which x is divided once: the other quotients are exact multiples of it.
 std::uint16_t best_of_three(const float* x, const float* h, int group, float divisor, int above) {
     const float a = largest_magnitude(x, group);
     if (a == 0) return E8M0::kOne;
@@ -91,13 +100,15 @@ constexpr ScaleRule kRules[] = {
     {"ct-round", "ocp, one up from mantissa 1.75 (compressed-tensors)", kMx, true, one, ct_round},
     {"rceil", "2^ceil(log2(A/6)); never clips", kMx, true, one, rceil},
     {"ceil7.25", "2^ceil(log2(A/7.25)); clips a little", kMx, true, one, ceil725},
-    {"fp-quant", "4/3 2^floor(log2 A) / 4 with divisor 3; never clips (FP-Quant)", kMx, true, three, fp_quant},
+    {"fp-quant", "4/3 of ocp, divisor 3; never clips (FP-Quant)", kMx, true, three, fp_quant},
     {"mse", "exponent of least squared error", kMx, true, one, mse},
-    {"mse43", "exponent of least squared error on FP-Quant's grid, divisor 3", kMx, true, three, mse43},
+    {"mse43", "4/3 of the exponent of least squared error, divisor 3", kMx, true, three, mse43},
 };
 
 }  // namespace
 
-std::span<const ScaleRule> mx_rules() { return kRules; }
+std::span<const ScaleRule> mx_rules() {
+    return kRules;
+}
 
 }  // namespace hb

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scales of NVFP4: E4M3 codes under one fp32 divisor g a tensor. A group of largest magnitude A has its
-// absmax scale at a = g A / 6. `absmax` (g = 2688 / amax, so that a <= 448) stores the nearest code.
-// `four-over-six` (arXiv 2512.02010; g = 1536 / amax, a <= 256) also tries A / 4 for the spacing below 6.
-// `sweep4` and `sweep8` try A / t for fixed t; `sweep` every code in [.5, 1.6] a, hence the least squared
-// error there is (arXiv 2606.07618). `sweep-alternating` also refits g: choose_scales() alternates.
-// `fp-quant-mse` is FP-Quant's observer: A / 6 shrunk by 0.8 % steps, sum |error|^2.4 before the scale is
-// rounded. A group of zeros stores 0.125; another never less than the smallest subnormal, 2^-9.
+// Scales of NVFP4: E4M3 codes under one fp32 divisor g a tensor. A group of largest magnitude A has
+// its absmax scale at a = g A / 6. `absmax` (g = 2688 / amax, so that a <= 448) stores the nearest
+// code. `four-over-six` (arXiv 2512.02010; g = 1536 / amax, a <= 256) also tries A / 4 for the
+// spacing below 6. `sweep4` and `sweep8` try A / t for fixed t; `sweep` every code in [.5, 1.6] a,
+// hence the least squared error there is (arXiv 2606.07618). `sweep-alternating` also refits g:
+// choose_scales() alternates. `fp-quant-mse` is FP-Quant's observer: A / 6 shrunk by 0.8 % steps,
+// sum |error|^2.4 before the scale is rounded. A group of zeros stores 0.125; another never less
+// than the smallest subnormal, 2^-9.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -24,8 +25,12 @@ constexpr std::uint16_t kZeroGroup = 0x20;  // 0.125
 float divisor_for(float numerator, float amax) {
     return amax == 0 ? 1.f : std::min(numerator / amax, 0x1p127f);
 }
-float whole_range(float amax) { return divisor_for(448 * 6, amax); }
-float headroom(float amax) { return divisor_for(256 * 6, amax); }
+float whole_range(float amax) {
+    return divisor_for(448 * 6, amax);
+}
+float headroom(float amax) {
+    return divisor_for(256 * 6, amax);
+}
 
 std::uint16_t nearest_code(float scale) {
     return std::max<std::uint16_t>(E4M3::encode(scale), 1);
@@ -38,7 +43,8 @@ std::uint16_t absmax(const float* x, const float*, int group, float divisor) {
 
 // The code of least squared error among code(0..n-1); errors in units of the divisor.
 template <class Code>
-std::uint16_t best_code(const float* x, const float* h, int group, float divisor, int n, Code code) {
+std::uint16_t best_code(const float* x, const float* h, int group, float divisor, int n,
+                        Code code) {
     float y[kMaxGroup];
     for (int i = 0; i < group; ++i) y[i] = x[i] * divisor;
     const int best = first_least(n, [&](int i) {
@@ -109,11 +115,14 @@ constexpr ScaleRule kRules[] = {
     {"sweep8", "best of eight multiples of A", kNv, true, headroom, sweep8},
     {"sweep", "best of all scales in [.5, 1.6] A/6", kNv, true, headroom, sweep},
     {"sweep-alternating", "sweep, the divisor refitted between", kNv, false, headroom, sweep, 3},
-    {"fp-quant-mse", "A/6 shrunk to the least |error|^2.4 (FP-Quant)", kNv, false, whole_range, fp_quant_mse},
+    {"fp-quant-mse", "A/6 shrunk to the least |error|^2.4 (FP-Quant)", kNv, false, whole_range,
+     fp_quant_mse},
 };
 
 }  // namespace
 
-std::span<const ScaleRule> nv_rules() { return kRules; }
+std::span<const ScaleRule> nv_rules() {
+    return kRules;
+}
 
 }  // namespace hb

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scales of whole matrices. A rule with refits alternates two exact steps, each of which can only lower
-// sum h (x - s q / g)^2: given g, every group's best scale s; given scales and codes, the best divisor
-// g = <s q, s q> / <x, s q> over all tensors that share it. Group scales come last.
+// Scales of whole matrices. A rule with refits alternates two exact steps, each of which can only
+// lower sum h (x - s q / g)^2: given g, every group's best scale s; given scales and codes, the
+// best divisor g = <s q, s q> / <x, s q> over all tensors that share it. Group scales come last.
 #include "schemes/scale_rule.hpp"
 
 #include <cmath>
@@ -25,8 +25,10 @@ std::vector<const float*> group_weights(std::span<const float> h, std::int64_t c
     return out;
 }
 
-void check(View<const float> w, std::span<const float> h, const Scheme& scheme, const ScaleRule& rule) {
-    if (rule.family != scheme.family) fail("scale rule '{}' is not one of {}'s", rule.name, scheme.name);
+void check(View<const float> w, std::span<const float> h, const Scheme& scheme,
+           const ScaleRule& rule) {
+    if (rule.family != scheme.family)
+        fail("scale rule '{}' is not one of {}'s", rule.name, scheme.name);
     if (w.cols % scheme.group != 0) {
         fail("a matrix of {} columns does not divide into {}'s groups of {}", w.cols, scheme.name,
              scheme.group);
@@ -35,7 +37,8 @@ void check(View<const float> w, std::span<const float> h, const Scheme& scheme, 
         fail("{} column weights for a matrix of {} columns", h.size(), w.cols);
     }
     for (const float weight : h) {
-        if (!(weight >= 0 && std::isfinite(weight))) fail("a column weight is {}, not 0 or above", weight);
+        if (!(weight >= 0 && std::isfinite(weight)))
+            fail("a column weight is {}, not 0 or above", weight);
     }
     for (std::int64_t r = 0; r < w.rows; ++r) {
         for (std::int64_t c = 0; c < w.cols; ++c) {
@@ -73,8 +76,8 @@ float refit(std::span<const View<const float>> tensors, std::span<const float* c
     for (std::size_t t = 0; t < tensors.size(); ++t) {
         std::vector<Fit> rows(static_cast<std::size_t>(tensors[t].rows));
         threads.loop(tensors[t].rows, [&](std::int64_t r, int) {
-            rows[static_cast<std::size_t>(r)] = fit_row(tensors[t].row(r), scales[t].bits.row(r), h,
-                                                        scheme, scales[t].divisor);
+            rows[static_cast<std::size_t>(r)] =
+                fit_row(tensors[t].row(r), scales[t].bits.row(r), h, scheme, scales[t].divisor);
         });
         for (const Fit& row : rows) {
             total.dot += row.dot;
@@ -131,8 +134,9 @@ float largest_magnitude(View<const float> w) {
     return a;
 }
 
-std::vector<Scales> choose_scales(std::span<const View<const float>> tensors, std::span<const float> h,
-                                  const Scheme& scheme, const ScaleRule& rule, Threads& threads) {
+std::vector<Scales> choose_scales(std::span<const View<const float>> tensors,
+                                  std::span<const float> h, const Scheme& scheme,
+                                  const ScaleRule& rule, Threads& threads) {
     float amax = 0;
     for (const auto& w : tensors) {
         check(w, h, scheme, rule);
@@ -141,9 +145,11 @@ std::vector<Scales> choose_scales(std::span<const View<const float>> tensors, st
     std::vector<Scales> scales;
     for (const auto& w : tensors) {
         if (w.cols != tensors.front().cols) {
-            fail("matrices of {} and {} columns cannot share an input", tensors.front().cols, w.cols);
+            fail("matrices of {} and {} columns cannot share an input", tensors.front().cols,
+                 w.cols);
         }
-        scales.push_back({rule.divisor(amax), Matrix<std::uint16_t>(w.rows, w.cols / scheme.group)});
+        scales.push_back(
+            {rule.divisor(amax), Matrix<std::uint16_t>(w.rows, w.cols / scheme.group)});
     }
     if (tensors.empty()) return scales;
     const auto weights = group_weights(h, tensors.front().cols, scheme.group);
@@ -159,7 +165,8 @@ std::vector<Scales> choose_scales(std::span<const View<const float>> tensors, st
 void quantize_activation(const ActivationQuantizer& q, const float* x, std::int64_t n, float* y) {
     const Family family = q.scheme->family;
     const int group = q.scheme->group;
-    if (n % group != 0) fail("{} activations do not divide into {}'s groups of {}", n, q.scheme->name, group);
+    if (n % group != 0)
+        fail("{} activations do not divide into {}'s groups of {}", n, q.scheme->name, group);
     for (std::int64_t first = 0; first < n; first += group) {
         const std::uint16_t bits = q.rule->choose(x + first, nullptr, group, q.divisor);
         const float scale = decode_scale(family, bits), unit = scale / q.divisor;

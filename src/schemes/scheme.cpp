@@ -12,18 +12,21 @@ namespace hb {
 
 namespace {
 
+constexpr Family kMx = Family::mx, kNv = Family::nv, kInteger = Family::integer;
 constexpr Scheme kSchemes[] = {
-    {"mxfp4", "MXFP4 weights and activations", Family::mx, 32, true, "mse", "mse"},
-    {"nvfp4", "NVFP4 weights and activations", Family::nv, 16, true, "sweep", "sweep"},
-    {"mxfp4a16", "MXFP4 weights, 16-bit activations", Family::mx, 32, false, "mse", ""},
-    {"nvfp4a16", "NVFP4 weights, 16-bit activations", Family::nv, 16, false, "sweep", ""},
-    {"int4g32", "INT4 weights, 32 to a scale, 16-bit activations", Family::integer, 32, false, "mse", ""},
-    {"int4g128", "INT4 weights, 128 to a scale, 16-bit activations", Family::integer, 128, false, "mse", ""},
+    {"mxfp4", "MXFP4 weights and activations", kMx, 32, true, "mse", "mse"},
+    {"nvfp4", "NVFP4 weights and activations", kNv, 16, true, "sweep", "sweep"},
+    {"mxfp4a16", "MXFP4 weights, 16-bit activations", kMx, 32, false, "mse", ""},
+    {"nvfp4a16", "NVFP4 weights, 16-bit activations", kNv, 16, false, "sweep", ""},
+    {"int4g32", "INT4 weights, 32 to a bf16 scale", kInteger, 32, false, "mse", ""},
+    {"int4g128", "INT4 weights, 128 to a bf16 scale", kInteger, 128, false, "mse", ""},
 };
 
 }  // namespace
 
-std::span<const Scheme> all_schemes() { return kSchemes; }
+std::span<const Scheme> all_schemes() {
+    return kSchemes;
+}
 
 const Scheme& find_scheme(std::string_view name) {
     std::string known;
@@ -36,9 +39,12 @@ const Scheme& find_scheme(std::string_view name) {
 
 float decode_scale(Family family, std::uint16_t bits) {
     switch (family) {
-        case Family::mx: return E8M0::decode(static_cast<std::uint8_t>(bits));
-        case Family::nv: return E4M3::decode(static_cast<std::uint8_t>(bits));
-        case Family::integer: break;
+        case Family::mx:
+            return E8M0::decode(static_cast<std::uint8_t>(bits));
+        case Family::nv:
+            return E4M3::decode(static_cast<std::uint8_t>(bits));
+        case Family::integer:
+            break;
     }
     return bf16_to_float(bits);
 }

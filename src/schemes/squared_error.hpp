@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a scale costs a group: the sum of h (y - q unit)^2, q being the element that x / step rounds to.
-// y and unit are x and step in any common measure; rules take one in which squares neither overflow nor
-// vanish. The order of the sum is part of its definition, so that a wide version gives the same bits:
-// 16 fp32 lanes, lane l taking elements l, l + 16, ... by fma, then lanes 8..15 added to 0..7, 4..7 to
-// 0..3, 2..3 to 0..1, 1 to 0. Here too is the choice among candidates: the first of the least.
+// What a scale costs a group: the sum of h (y - q unit)^2, q being the element that x / step rounds
+// to. y and unit are x and step in any common measure; rules take one in which squares neither
+// overflow nor vanish. The order of the sum is part of its definition, so that a wide version gives
+// the same bits: 16 fp32 lanes, lane l taking elements l, l + 16, ... by fma, then lanes 8..15
+// added to 0..7, 4..7 to 0..3, 2..3 to 0..1, 1 to 0. Here too is the choice among candidates: the
+// first of the least.
 #pragma once
 
 #include <cmath>
@@ -14,7 +15,8 @@ namespace hb {
 constexpr int kMaxGroup = 128;
 
 template <class Element>
-float squared_error(const float* x, float step, const float* y, float unit, const float* h, int group) {
+float squared_error(const float* x, float step, const float* y, float unit, const float* h,
+                    int group) {
     float lanes[16] = {};
     for (int first = 0; first < group; first += 16) {
         for (int l = 0; l < 16; ++l) {
