@@ -7,7 +7,9 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/file.hpp"
@@ -26,6 +28,9 @@ struct SafetensorsHeader {
     std::vector<SafetensorsEntry> entries;     // sorted by begin
     std::map<std::string, std::string> metadata;
 };
+
+// Bytes of one element, or 0 when the dtype is unknown.
+int dtype_bytes(std::string_view dtype);
 
 // `bytes` is the whole file; `file` names it in errors.
 SafetensorsHeader parse_safetensors(std::span<const std::byte> bytes, const std::string& file);
