@@ -44,7 +44,8 @@ hb_layer(io USES core formats schemes transforms)
 hb_layer(text USES core LINKS PkgConfig::PCRE2 PkgConfig::UTF8PROC)
 hb_layer(model USES core schemes transforms io text)
 hb_layer(engine USES core formats schemes transforms kernels io text model)
-hb_layer(calibration USES core formats schemes transforms kernels quantizers recipes io text model engine)
+hb_layer(calibration USES core formats schemes transforms kernels quantizers recipes io text model engine
+         report)
 hb_layer(eval USES core io text model engine)
 hb_layer(report USES core)
 hb_layer(cli USES core formats schemes transforms kernels quantizers recipes io text model engine

@@ -48,6 +48,9 @@ Linear load_dense(const Checkpoint& checkpoint, const ModelConfig& config, std::
 // A linear from quantized codes. input: null when the layer's input is not quantized.
 Linear make_linear(const QTensor& weight, std::vector<float> bias, const ActivationQuantizer* input,
                    Threads& threads);
+// The linears of a block and its sites: quantized ones from `quantized`, the others from `dense`.
+void load_linears(const Checkpoint& dense, const Checkpoint& quantized, const QuantizationConfig& quantization,
+                  const ModelConfig& config, std::int64_t layer, Block& block, Threads& threads);
 std::vector<float> load_bias(const Checkpoint& checkpoint, const std::string& module, std::int64_t out);
 // Packs in bf16 when every value is a bf16, else in fp32.
 PackedMatrix pack_exact(View<const float> w, Threads& threads);

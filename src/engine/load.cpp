@@ -2,6 +2,7 @@
 // From a checkpoint to blocks in memory. Weights that bf16 holds exactly are packed in bf16, others in
 // fp32; quantized weights become element * scale in bf16, exact, with the divisors left to alpha.
 #include <algorithm>
+#include <cmath>
 
 #include "core/error.hpp"
 #include "core/float_bits.hpp"
@@ -20,46 +21,42 @@ std::vector<float> read_vector(const Checkpoint& checkpoint, const std::string& 
     return {m.values.begin(), m.values.end()};
 }
 
-struct QuantizedModel {
-    QuantizationConfig config;
-    const ScaleRule* activation_rule = nullptr;
-};
-
 // The site's input quantizer: a static divisor from the file for NV, from the rule for MX.
-ActivationQuantizer read_quantizer(const Checkpoint& checkpoint, const QuantizedModel& quantized,
+ActivationQuantizer read_quantizer(const Checkpoint& checkpoint, const QuantizationConfig& quantization,
                                    const std::string& module) {
-    const std::string name = module + ".input_global_scale";
-    ActivationQuantizer q{quantized.config.scheme, quantized.activation_rule, 1};
-    q.divisor = checkpoint.has(name) ? checkpoint.read(name, 1, 1)(0, 0) : q.rule->divisor(1);
-    if (q.scheme->family == Family::nv && !checkpoint.has(name))
-        fail("{}: {} is missing; a W4A4 NVFP4 layer needs the scale of its input", checkpoint.path().string(),
-             name);
-    if (!(q.divisor > 0)) fail("{}: {} is {}; wanted a positive number", checkpoint.path().string(), name, q.divisor);
+    const std::string name = module + ".input_global_scale", file = checkpoint.path().string();
+    const ScaleRule& rule = find_scale_rule(quantization.activation_rule, quantization.scheme->family);
+    ActivationQuantizer q{quantization.scheme, &rule, rule.divisor(1)};
+    if (checkpoint.has(name)) q.divisor = checkpoint.read(name, 1, 1)(0, 0);
+    else if (rule.family == Family::nv)
+        fail("{}: {} is missing; a W4A4 NVFP4 layer needs the scale of its input", file, name);
+    if (!(q.divisor > 0) || !std::isfinite(q.divisor))
+        fail("{}: {} is {}; wanted a positive number", file, name, q.divisor);
     return q;
 }
 
-void load_linears(const Checkpoint& checkpoint, const ModelConfig& config, std::int64_t layer,
-                  const QuantizedModel* quantized, Block& block, Threads& threads) {
+}  // namespace
+
+void load_linears(const Checkpoint& dense, const Checkpoint& quantized, const QuantizationConfig& quantization,
+                  const ModelConfig& config, std::int64_t layer, Block& block, Threads& threads) {
+    const std::string* text[4] = {&quantization.qkv, &quantization.o, &quantization.gate_up, &quantization.down};
     for (std::size_t i = 0; i < 7; ++i) {
         const LinearName& linear = block_linears()[i];
         const std::string module = module_name(layer, linear.name);
         const LinearShape shape = linear_shape(config, linear.name);
-        auto weight = quantized ? checkpoint.read_quantized(module, shape.out, shape.in) : std::nullopt;
+        const auto weight = quantized.read_quantized(module, shape.out, shape.in);
         if (!weight) {
-            block.linears[i] = load_dense(checkpoint, config, layer, i, threads);
+            block.linears[i] = load_dense(dense, config, layer, i, threads);
             continue;
         }
         Site& site = block.sites[static_cast<std::size_t>(linear.site)];
-        if (quantized->activation_rule) site.quantizer = read_quantizer(checkpoint, *quantized, module);
-        const std::string* text[4] = {&quantized->config.qkv, &quantized->config.o,
-                                      &quantized->config.gate_up, &quantized->config.down};
-        site.transform = parse_transform(*text[linear.site], shape.in, quantized->config.seed);
-        block.linears[i] = make_linear(*weight, load_bias(checkpoint, module, shape.out),
+        site.transform = parse_transform(*text[linear.site], shape.in, quantization.seed);
+        if (quantization.scheme->quantized_activations)
+            site.quantizer = read_quantizer(quantized, quantization, module);
+        block.linears[i] = make_linear(*weight, load_bias(dense, module, shape.out),
                                        site.quantizer ? &*site.quantizer : nullptr, threads);
     }
 }
-
-}  // namespace
 
 PackedMatrix pack_exact(View<const float> w, Threads& threads) {
     bool exact = true;
@@ -134,21 +131,19 @@ PackedMatrix load_head(const Checkpoint& checkpoint, const ModelConfig& config, 
 Decoder load_decoder(const Checkpoint& checkpoint, Threads& threads, const LoadOptions& options) {
     Decoder decoder;
     decoder.config = model_config(checkpoint);
-    check_model_tensors(checkpoint, decoder.config);
-    std::optional<QuantizedModel> quantized;
-    if (auto config = quantization_config_of(checkpoint.config())) {
-        quantized = QuantizedModel{*config, nullptr};
-        if (config->scheme->quantized_activations)
-            quantized->activation_rule = &find_scale_rule(config->activation_rule, config->scheme->family);
-    }
-    decoder.precision = quantized ? Precision::bf16 : options.baseline_precision;
-    decoder.embedding = load_embedding(checkpoint, decoder.config);
-    decoder.head = load_head(checkpoint, decoder.config, threads);
-    decoder.final_norm = read_vector(checkpoint, "model.norm.weight", decoder.config.hidden);
-    for (std::int64_t layer = 0; layer < decoder.config.layers; ++layer) {
-        decoder.blocks.push_back(load_block_frame(checkpoint, decoder.config, layer));
-        load_linears(checkpoint, decoder.config, layer, quantized ? &*quantized : nullptr,
-                     decoder.blocks.back(), threads);
+    const ModelConfig& config = decoder.config;
+    check_model_tensors(checkpoint, config);
+    const auto quantization = quantization_config_of(checkpoint.config());
+    decoder.precision = quantization ? Precision::bf16 : options.baseline_precision;
+    decoder.embedding = load_embedding(checkpoint, config);
+    decoder.head = load_head(checkpoint, config, threads);
+    decoder.final_norm = read_vector(checkpoint, "model.norm.weight", config.hidden);
+    for (std::int64_t layer = 0; layer < config.layers; ++layer) {
+        decoder.blocks.push_back(load_block_frame(checkpoint, config, layer));
+        Block& block = decoder.blocks.back();
+        if (quantization) load_linears(checkpoint, checkpoint, *quantization, config, layer, block, threads);
+        else
+            for (std::size_t i = 0; i < 7; ++i) block.linears[i] = load_dense(checkpoint, config, layer, i, threads);
     }
     return decoder;
 }

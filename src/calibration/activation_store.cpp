@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/activation_store.hpp"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "core/error.hpp"
+#include "core/float_bits.hpp"
+
+namespace hb {
+namespace {
+
+int unnamed_file(const std::filesystem::path& folder) {
+    std::string name = (folder / "activations.XXXXXX").string();
+    const int descriptor = ::mkostemp(name.data(), 0);
+    if (descriptor < 0) fail("cannot create a spill file in {}: {}", folder.string(), std::strerror(errno));
+    ::unlink(name.c_str());
+    return descriptor;
+}
+
+template <class Move>
+void move_all(Move&& move, std::size_t size, std::size_t offset, const char* verb) {
+    std::size_t done = 0;
+    while (done < size) {
+        const auto n = move(done, size - done, static_cast<off_t>(offset + done));
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0)
+            fail("cannot {} the activation spill file: {}. Free disk space, or use --activations memory", verb,
+                 n < 0 ? std::strerror(errno) : "it is too short");
+        done += static_cast<std::size_t>(n);
+    }
+}
+
+}  // namespace
+
+ActivationStore::ActivationStore(std::int64_t sequences, std::int64_t rows, std::int64_t cols,
+                                 const std::filesystem::path& spill)
+    : rows_(rows), cols_(cols) {
+    const auto one = static_cast<std::size_t>(rows * cols);
+    if (spill.empty()) {
+        memory_.resize(one * static_cast<std::size_t>(sequences));
+        return;
+    }
+    descriptor_ = unnamed_file(spill);
+    page_.resize(one);
+}
+
+ActivationStore::~ActivationStore() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void ActivationStore::load(std::int64_t sequence, View<float> h) {
+    const auto one = static_cast<std::size_t>(rows_ * cols_), at = one * static_cast<std::size_t>(sequence);
+    const std::uint16_t* from = memory_.data() + at;
+    if (descriptor_ >= 0) {
+        auto* bytes = reinterpret_cast<char*>(page_.data());
+        move_all([&](std::size_t done, std::size_t n, off_t to) { return ::pread(descriptor_, bytes + done, n, to); },
+                 one * 2, at * 2, "read");
+        from = page_.data();
+    }
+    for (std::int64_t r = 0; r < rows_; ++r)
+        for (std::int64_t c = 0; c < cols_; ++c) h(r, c) = bf16_to_float(from[r * cols_ + c]);
+}
+
+void ActivationStore::save(std::int64_t sequence, View<float> h) {
+    const auto one = static_cast<std::size_t>(rows_ * cols_), at = one * static_cast<std::size_t>(sequence);
+    std::uint16_t* to = descriptor_ >= 0 ? page_.data() : memory_.data() + at;
+    for (std::int64_t r = 0; r < rows_; ++r) {
+        for (std::int64_t c = 0; c < cols_; ++c) {
+            const std::uint16_t bits = float_to_bf16(h(r, c));
+            to[r * cols_ + c] = bits;
+            h(r, c) = bf16_to_float(bits);
+        }
+    }
+    if (descriptor_ < 0) return;
+    const auto* bytes = reinterpret_cast<const char*>(page_.data());
+    move_all([&](std::size_t done, std::size_t n, off_t where) { return ::pwrite(descriptor_, bytes + done, n, where); },
+             one * 2, at * 2, "write");
+}
+
+}  // namespace hb

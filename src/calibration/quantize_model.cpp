@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/quantize_model.hpp"
+
+#include <sys/resource.h>
+
+#include <chrono>
+
+#include "calibration/dataset.hpp"
+#include "calibration/finish.hpp"
+#include "calibration/stream.hpp"
+#include "core/digest.hpp"
+#include "core/error.hpp"
+#include "engine/generate.hpp"
+
+namespace hb {
+namespace {
+
+constexpr std::int64_t kSampledSequences = 32, kSampledLength = 512;
+
+std::uint64_t peak_rss_bytes() {
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+Matrix<std::int32_t> rows_from_file(const QuantizeOptions& options, const Checkpoint& checkpoint,
+                                    const ModelConfig& config) {
+    return cut_rows(read_tokens(options.calibration, checkpoint, config), options.sequences, options.sequence_length);
+}
+
+Json describe_calibration(const QuantizeOptions& options, const Matrix<std::int32_t>& tokens, bool sampled) {
+    if (sampled)
+        return {{"source", "sampled from the model"}, {"sequences", kSampledSequences},
+                {"sequence_length", kSampledLength}};
+    if (tokens.empty()) return {{"source", "none"}};
+    return {{"source", options.calibration.filename().string()},
+            {"sequences", tokens.rows},
+            {"sequence_length", tokens.cols},
+            {"digest", fmt::format("{:016x}", digest(std::as_bytes(std::span(tokens.values))))}};
+}
+
+Matrix<std::int32_t> sampled_rows(const QuantizeOptions& options, const Checkpoint& checkpoint, const WorkFolder& work,
+                                  const Kernels& kernels, Threads& threads, const QuantizeHooks& hooks) {
+    if (auto rows = work.sampled_tokens(kSampledSequences, kSampledLength)) return std::move(*rows);
+    LoadOptions load;
+    load.baseline_precision = Precision::bf16;
+    const Decoder decoder = load_decoder(checkpoint, threads, load);
+    auto rows = generate_rows(decoder, kernels, threads, kSampledSequences, kSampledLength, options.seed,
+                              [&](std::int64_t step) {
+                                  if (hooks.progress) hooks.progress({step, kSampledLength, "sampling calibration text"});
+                              });
+    work.keep_sampled_tokens(rows);
+    return rows;
+}
+
+// GFLOP/s of bf16 products on the model's own shapes, weighted as one pass over a block's linears.
+double block_gflops(const ModelConfig& config, std::int64_t rows, const Kernels& kernels, Threads& threads) {
+    double flops = 0, seconds = 0;
+    for (const LinearName& linear : block_linears()) {
+        const LinearShape shape = linear_shape(config, linear.name);
+        const double work = 2.0 * static_cast<double>(rows * shape.out * shape.in) * 1e-9;
+        flops += work;
+        seconds += work / measured_gflops(kernels, threads, rows, shape.out, shape.in);
+    }
+    return flops / seconds;
+}
+
+Json summary(const Settings& settings, const Json& run, const StreamTotals& totals, const Json& layers,
+             double seconds, double gflops) {
+    Json json = run;
+    json["seconds"] = seconds;
+    json["solver_seconds"] = totals.solver_seconds;
+    json["peak_rss_bytes"] = peak_rss_bytes();
+    json["flops"] = totals.linear_flops + totals.hessian_flops + totals.solver_flops;
+    json["linear_flops"] = totals.linear_flops;
+    json["hessian_flops"] = totals.hessian_flops;
+    json["solver_flops"] = totals.solver_flops;
+    if (settings.needs_calibration()) {
+        json["gemm_gflops"] = gflops;
+        json["times_gemm_floor"] = seconds * gflops * 1e9 / json["flops"].get<double>();
+    }
+    json["layers"] = layers;
+    return json;
+}
+
+}  // namespace
+
+Json quantize_model(const QuantizeOptions& options, const QuantizeHooks& hooks) {
+    const auto start = std::chrono::steady_clock::now();
+    const Checkpoint checkpoint = Checkpoint::open(options.model);
+    const Settings settings = make_settings(options, checkpoint);
+    const Kernels& kernels = pick_kernels();
+    Threads threads(options.threads);
+
+    const bool calibrates = settings.needs_calibration(), sampled = calibrates && options.calibration.empty();
+    Matrix<std::int32_t> tokens;
+    if (!options.calibration.empty()) tokens = rows_from_file(options, checkpoint, settings.config);
+    if (!calibrates) tokens = {};
+    Json run = describe(settings, options, checkpoint);
+    run["calibration"] = describe_calibration(options, tokens, sampled);
+    const WorkFolder work(options.out, run, options.resume);
+    if (work.finished()) return Json{{"finished", true}};
+    if (sampled) tokens = sampled_rows(options, checkpoint, work, kernels, threads, hooks);
+
+    Stream stream(settings, checkpoint, kernels, threads, tokens.view(),
+                  options.activations_on_disk ? work.folder() : std::filesystem::path{});
+    Json layers = Json::array();
+    for (std::int64_t layer = 0; layer < settings.config.layers; ++layer) {
+        Json report;
+        if (work.has_block(layer)) {
+            stream.pass_block(layer, work);
+            report = work.block_report(layer);
+        } else {
+            report = stream.quantize_block(layer, work, hooks);
+        }
+        for (auto& entry : report) layers.push_back(std::move(entry));
+        if (hooks.progress) hooks.progress({layer + 1, settings.config.layers, fmt::format("block {}", layer)});
+    }
+    run["layers"] = Json::array();
+    for (Json entry : layers) {
+        entry.erase("seconds");
+        run["layers"].push_back(std::move(entry));
+    }
+    write_output(settings, checkpoint, work, run);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double gflops = calibrates ? block_gflops(settings.config, tokens.cols, kernels, threads) : 0;
+    return summary(settings, run, stream.totals(), layers, seconds, gflops);
+}
+
+}  // namespace hb

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// The user's options, filled up by the recipe's choices and checked against the model: what the stream
+// works from, and what a resumed run must agree with.
+#pragma once
+
+#include <array>
+
+#include "calibration/quantize_model.hpp"
+#include "io/checkpoint.hpp"
+#include "io/quantization_config.hpp"
+#include "model/config.hpp"
+#include "recipes/recipe.hpp"
+
+namespace hb {
+
+struct Settings {
+    ModelConfig config;
+    const Scheme* scheme = nullptr;
+    const Recipe* recipe = nullptr;
+    const Quantizer* quantizer = nullptr;
+    const ScaleRule* weight_rule = nullptr;
+    const ScaleRule* activation_rule = nullptr;  // null: inputs stay in bf16
+    std::array<Transform, 4> transforms;         // by site
+    QuantizerOptions solver;
+    QuantizationConfig quantization;
+
+    bool quantizes(std::int64_t layer, std::string_view linear) const {
+        return !quantization.ignores(module_name(layer, linear));
+    }
+    // Hessians, or the static scale of NV activations
+    bool needs_calibration() const {
+        return quantizer->needs_hessian || (activation_rule && scheme->family == Family::nv);
+    }
+};
+
+// Throws Error on anything that cannot work: an unknown name, a pattern that matches nothing, a dimension
+// that does not divide, a model that is quantized already, tensors that are missing.
+Settings make_settings(const QuantizeOptions& options, const Checkpoint& checkpoint);
+
+// What must be the same for a resumed run to give the same bytes; run.json starts with it.
+Json describe(const Settings& settings, const QuantizeOptions& options, const Checkpoint& checkpoint);
+
+}  // namespace hb

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "calibration/stream.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <chrono>
+
+#include "core/error.hpp"
+#include "core/float_bits.hpp"
+
+namespace hb {
+namespace {
+
+constexpr std::int64_t kRows = 512;  // rows of a wide activation in memory at a time; a multiple of 32
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+float largest_bf16(std::span<const std::uint16_t> values) {
+    std::uint16_t largest = 0;
+    for (const auto v : values) largest = std::max(largest, static_cast<std::uint16_t>(v & 0x7fff));
+    return bf16_to_float(largest);
+}
+
+// diag(H) as weights of the scale search, floored so that a group of dead columns still has an order.
+std::vector<float> column_weights(View<const float> h) {
+    std::vector<float> d(static_cast<std::size_t>(h.rows));
+    double sum = 0;
+    for (std::int64_t i = 0; i < h.rows; ++i) sum += d[static_cast<std::size_t>(i)] = h(i, i);
+    const auto mean = static_cast<float>(sum / static_cast<double>(std::max<std::int64_t>(1, h.rows)));
+    for (float& x : d) x = mean > 0 ? std::max(x / mean, 1e-6f) : 1.0f;
+    return d;
+}
+
+Json report_of(const std::string& module, const LinearReport& r) {
+    return {{"name", module},           {"weight_mse", r.weight_mse}, {"output_error", r.output_error},
+            {"damping", r.damping},     {"failed_dampings", r.failed_dampings},
+            {"dead_columns", r.dead_columns}, {"seconds", r.seconds},   {"flops", r.flops}};
+}
+
+}  // namespace
+
+Json quantized_config(Json config, const QuantizationConfig& quantization) {
+    config["quantization_config"] = to_json(quantization);
+    return config;
+}
+
+Stream::Stream(const Settings& settings, const Checkpoint& checkpoint, const Kernels& kernels, Threads& threads,
+               View<const std::int32_t> tokens, const std::filesystem::path& spill)
+    : settings_(settings), checkpoint_(checkpoint),
+      run_(make_runtime(settings.config, kernels, threads, Precision::bf16)), tokens_(tokens),
+      store_(tokens.rows, tokens.cols, settings.config.hidden, spill),
+      h_(tokens.cols, settings.config.hidden) {
+    if (tokens.rows == 0) return;
+    cache_ = KvCache(settings.config.kv_heads, settings.config.head_dim, (tokens.cols + 31) / 32 * 32, Precision::bf16);
+    const Embedding embedding = load_embedding(checkpoint, settings.config);
+    for (std::int64_t s = 0; s < tokens.rows; ++s) {
+        embedding.look_up({tokens.row(s), static_cast<std::size_t>(tokens.cols)}, h_.view());
+        store_.save(s, h_.view());
+    }
+}
+
+void Stream::for_each_sequence(const std::function<void(std::int64_t, View<float>, const Span&)>& body) {
+    for (std::int64_t s = 0; s < tokens_.rows; ++s) {
+        store_.load(s, h_.view());
+        cache_.length = 0;
+        body(s, h_.view(), Span{0, tokens_.cols, 0, &cache_});
+    }
+}
+
+void Stream::count_linears(int site, std::int64_t rows) {
+    for (const LinearName& linear : block_linears()) {
+        if (linear.site != site) continue;
+        const LinearShape shape = linear_shape(settings_.config, linear.name);
+        totals_.linear_flops += 2.0 * static_cast<double>(rows * shape.out * shape.in);
+    }
+}
+
+// Gives the site's input rows of every sequence, in order; at site 2 the stream moves past attention.
+void Stream::visit_site(const Block& block, int site, const Rows& rows) {
+    for_each_sequence([&](std::int64_t s, View<float> h, const Span& span) {
+        if (site <= 2) input_of_qkv(run_, block, h, scratch_.normed);
+        if (site == 0) return rows(scratch_.normed.view());
+        if (site <= 2) {
+            attend(run_, block, scratch_.normed.view(), {&span, 1}, scratch_, scratch_.attended);
+            count_linears(0, h.rows);
+        }
+        if (site == 1) return rows(scratch_.attended.view());
+        if (site == 2) {
+            add_attention(run_, block, scratch_.attended.view(), scratch_, h);
+            count_linears(1, h.rows);
+            store_.save(s, h);
+        }
+        for (std::int64_t first = 0; first < h.rows; first += kRows) {
+            const View<float> part = h.middle_rows(first, std::min(kRows, h.rows - first));
+            input_of_mlp(run_, block, part, scratch_.normed);
+            if (site == 2) {
+                rows(scratch_.normed.view());
+                continue;
+            }
+            mlp_hidden(run_, block, scratch_.normed.view(), scratch_, scratch_.hidden);
+            count_linears(2, part.rows);
+            rows(scratch_.hidden.view());
+        }
+    });
+}
+
+void Stream::leave_block(const Block& block) {
+    for_each_sequence([&](std::int64_t s, View<float> h, const Span&) {
+        for (std::int64_t first = 0; first < h.rows; first += kRows) {
+            const View<float> part = h.middle_rows(first, std::min(kRows, h.rows - first));
+            input_of_mlp(run_, block, part, scratch_.normed);
+            mlp_hidden(run_, block, scratch_.normed.view(), scratch_, scratch_.hidden);
+            add_mlp(run_, block, scratch_.hidden.view(), scratch_, part);
+            count_linears(2, part.rows);
+            count_linears(3, part.rows);
+        }
+        store_.save(s, h);
+    });
+}
+
+void Stream::observe(View<const float> x, const Block& block, int site, Statistics& statistics) {
+    prepare_operand(*run_.kernels, *run_.threads, x, block.sites[static_cast<std::size_t>(site)].transform, nullptr,
+                    Precision::bf16, scratch_.quantized);
+    statistics.largest = std::max(statistics.largest, largest_bf16(scratch_.quantized.narrow));
+    if (statistics.hessian.empty()) return;
+    accumulate_gram(*run_.kernels, *run_.threads, scratch_.quantized, statistics.hessian.view());
+    totals_.hessian_flops += 2.0 * static_cast<double>(x.rows * x.cols * x.cols);
+}
+
+Stream::Statistics Stream::collect(const Block& block, int site) {
+    Statistics statistics;
+    std::int64_t in = 0;
+    for (const LinearName& linear : block_linears())
+        if (linear.site == site) in = linear_shape(settings_.config, linear.name).in;
+    if (settings_.quantizer->needs_hessian) statistics.hessian = Matrix<float>(in, in);
+    // Without statistics to gather the stream must still move past attention at site 2.
+    if (tokens_.rows > 0)
+        visit_site(block, site, [&](View<const float> x) { observe(x, block, site, statistics); });
+    if (!statistics.hessian.empty()) mirror_upper(statistics.hessian.view());
+    return statistics;
+}
+
+Json Stream::solve(Block& block, std::int64_t layer, int site, const Statistics& statistics,
+                   std::vector<TensorToWrite>& tensors, const QuantizeHooks& hooks) {
+    Site& input = block.sites[static_cast<std::size_t>(site)];
+    if (settings_.activation_rule)
+        input.quantizer = ActivationQuantizer{settings_.scheme, settings_.activation_rule,
+                                              settings_.activation_rule->divisor(statistics.largest)};
+    std::vector<std::size_t> chosen;
+    std::vector<Matrix<float>> weights;
+    for (std::size_t i = 0; i < 7; ++i) {
+        const LinearName& linear = block_linears()[i];
+        if (linear.site != site) continue;
+        if (!settings_.quantizes(layer, linear.name)) {
+            block.linears[i] = load_dense(checkpoint_, settings_.config, layer, i, *run_.threads);
+            continue;
+        }
+        const std::string name = module_name(layer, linear.name) + ".weight";
+        const LinearShape shape = linear_shape(settings_.config, linear.name);
+        weights.push_back(checkpoint_.read(name, shape.out, shape.in));
+        checkpoint_.drop(name);
+        const View<float> w = weights.back().view();
+        run_.threads->loop(w.rows, [&](std::int64_t r, int) { apply(input.transform, w.middle_rows(r, 1)); });
+        chosen.push_back(i);
+    }
+    if (chosen.empty()) return Json::array();
+
+    const auto start = std::chrono::steady_clock::now();
+    SiteProblem problem;
+    problem.scheme = settings_.scheme;
+    problem.options = settings_.solver;
+    problem.hessian = statistics.hessian.view();
+    for (const auto& w : weights) problem.weights.push_back(w.view());
+    const auto h = statistics.hessian.empty() ? std::vector<float>{} : column_weights(problem.hessian);
+    std::vector<LinearResult> results;
+    try {
+        problem.scales = choose_scales(problem.weights, h, *settings_.scheme, *settings_.weight_rule, *run_.threads);
+        results = settings_.quantizer->run(problem, *run_.threads);
+    } catch (const Error& error) {
+        fail("{}: {}: {}", checkpoint_.path().string(), module_name(layer, block_linears()[chosen[0]].name), error.what());
+    }
+    totals_.solver_seconds += seconds_since(start);
+
+    Json report = Json::array();
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+        const std::string module = module_name(layer, block_linears()[chosen[i]].name);
+        const LinearReport& r = results[i].report;
+        report.push_back(report_of(module, r));
+        totals_.solver_flops += r.flops;
+        if (!r.failed_dampings.empty() && hooks.notice)
+            hooks.notice(fmt::format("{}: damping {} was too small {} time(s); used {}", module,
+                                     r.failed_dampings.front(), r.failed_dampings.size(), r.damping));
+        const auto kept = std::make_shared<QTensor>(std::move(results[i].weight));
+        for (auto& tensor : tensors_of(module, *kept, input.quantizer ? input.quantizer->divisor : 0)) {
+            tensor.load = [kept, load = std::move(tensor.load)] { return load(); };
+            tensors.push_back(std::move(tensor));
+        }
+        block.linears[chosen[i]] =
+            make_linear(*kept, load_bias(checkpoint_, module, kept->rows), input.quantizer ? &*input.quantizer : nullptr,
+                        *run_.threads);
+    }
+    return report;
+}
+
+Json Stream::quantize_block(std::int64_t layer, const WorkFolder& work, const QuantizeHooks& hooks) {
+    Block block = load_block_frame(checkpoint_, settings_.config, layer);
+    for (std::size_t site = 0; site < 4; ++site) block.sites[site].transform = settings_.transforms[site];
+    std::vector<TensorToWrite> tensors;
+    Json report = Json::array();
+    for (int site = 0; site < 4; ++site) {
+        if (hooks.progress)
+            hooks.progress({layer, settings_.config.layers, fmt::format("block {}: {}", layer, kSiteNames[site])});
+        const Statistics statistics = collect(block, site);
+        for (auto& entry : solve(block, layer, site, statistics, tensors, hooks)) report.push_back(std::move(entry));
+    }
+    if (tokens_.rows > 0 && layer + 1 < settings_.config.layers) leave_block(block);
+    work.finish_block(layer, quantized_config(checkpoint_.config(), settings_.quantization), std::move(tensors), report);
+    return report;
+}
+
+void Stream::pass_block(std::int64_t layer, const WorkFolder& work) {
+    if (tokens_.rows == 0) return;
+    Block block = load_block_frame(checkpoint_, settings_.config, layer);
+    const Checkpoint done = Checkpoint::open(work.block_folder(layer).string());
+    load_linears(checkpoint_, done, settings_.quantization, settings_.config, layer, block, *run_.threads);
+    visit_site(block, 2, [](View<const float>) {});
+    leave_block(block);
+}
+
+}  // namespace hb

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// Calibration as a stream: one block in memory at a time, solved site by site on the prefix that is already
+// quantized, weights and activations alike (true sequential):
+//
+//     site   statistics: H += x^T x, max |x|         then solved          then
+//     qkv    x0 = norm(h)                            q, k, v
+//     o      x1 = attention of quantized q, k, v     o                    h += x1 Wo^T, stored
+//     gate/up x2 = norm(h)                           gate, up
+//     down   x3 = silu(gate) up of quantized         down                 h += x3 Wd^T, stored
+//
+// x is rotated, rounded to bf16, not yet quantized. What lies between two sites is computed again rather
+// than kept, so that memory holds the residual stream alone. The residual stream is bf16 when stored.
+#pragma once
+
+#include <functional>
+
+#include "calibration/activation_store.hpp"
+#include "calibration/quantize_model.hpp"
+#include "calibration/settings.hpp"
+#include "calibration/work_folder.hpp"
+#include "engine/decoder.hpp"
+
+namespace hb {
+
+// The model's config.json with what was done to it.
+Json quantized_config(Json config, const QuantizationConfig& quantization);
+
+struct StreamTotals {
+    double linear_flops = 0, hessian_flops = 0, solver_flops = 0, solver_seconds = 0;
+};
+
+class Stream {
+public:
+    // tokens: (sequences, length), or empty when nothing needs calibration
+    Stream(const Settings& settings, const Checkpoint& checkpoint, const Kernels& kernels, Threads& threads,
+           View<const std::int32_t> tokens, const std::filesystem::path& spill);
+
+    // Quantizes block `layer` (blocks in order) into `work`; gives its report (an array, one entry a linear).
+    Json quantize_block(std::int64_t layer, const WorkFolder& work, const QuantizeHooks& hooks);
+    // Runs a block that an earlier run finished.
+    void pass_block(std::int64_t layer, const WorkFolder& work);
+    const StreamTotals& totals() const { return totals_; }
+
+private:
+    struct Statistics {
+        Matrix<float> hessian;  // (in, in), empty when the quantizer needs none
+        float largest = 0;
+    };
+    using Rows = std::function<void(View<const float>)>;
+
+    void for_each_sequence(const std::function<void(std::int64_t, View<float>, const Span&)>& body);
+    void visit_site(const Block& block, int site, const Rows& rows);
+    void leave_block(const Block& block);
+    Statistics collect(const Block& block, int site);
+    void observe(View<const float> x, const Block& block, int site, Statistics& statistics);
+    Json solve(Block& block, std::int64_t layer, int site, const Statistics& statistics,
+               std::vector<TensorToWrite>& tensors, const QuantizeHooks& hooks);
+    void count_linears(int site, std::int64_t rows);
+
+    const Settings& settings_;
+    const Checkpoint& checkpoint_;
+    Runtime run_;
+    View<const std::int32_t> tokens_;
+    ActivationStore store_;
+    KvCache cache_;
+    Scratch scratch_;
+    Matrix<float> h_;
+    StreamTotals totals_;
+};
+
+}  // namespace hb
