@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// halfbyte list KIND: the tables, as they are compiled in.
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/commands.hpp"
+#include "cli/options.hpp"
+#include "cli/terminal.hpp"
+#include "model/config.hpp"
+#include "recipes/recipe.hpp"
+#include "report/table.hpp"
+
+namespace hb {
+namespace {
+
+constexpr std::string_view family_name(Family family) {
+    return family == Family::mx ? "mx" : family == Family::nv ? "nv" : "integer";
+}
+
+Json list_schemes() {
+    Json rows = Json::array();
+    for (const Scheme& s : all_schemes())
+        rows.push_back({{"name", s.name}, {"bits_per_weight", s.bits_per_weight()}, {"group", s.group},
+                        {"activations", s.quantized_activations ? "4 bits" : "16 bits"}, {"help", s.help}});
+    return rows;
+}
+
+Json list_scale_rules() {
+    Json rows = Json::array();
+    for (const ScaleRule& r : all_scale_rules())
+        rows.push_back({{"name", r.name}, {"family", family_name(r.family)},
+                        {"for", r.online ? "weights, activations" : "weights"}, {"help", r.help}});
+    return rows;
+}
+
+Json list_transforms() {
+    Json rows = Json::array({{{"name", "none"}, {"blocks", "-"}, {"help", "no transform"}}});
+    for (const TransformKind& t : all_transforms())
+        rows.push_back({{"name", t.name}, {"blocks", t.power_of_two ? "powers of two" : "any divisor"},
+                        {"help", t.help}});
+    return rows;
+}
+
+Json list_recipes() {
+    Json rows = Json::array();
+    for (const Recipe& r : all_recipes())
+        rows.push_back({{"name", r.name}, {"quantizer", r.quantizer}, {"help", r.help}});
+    return rows;
+}
+
+Json list_architectures() {
+    Json rows = Json::array();
+    for (const Architecture& a : all_architectures())
+        rows.push_back({{"name", a.name}, {"model_type", a.model_type}, {"help", a.help}});
+    return rows;
+}
+
+struct Kind {
+    const char* name;
+    Json (*rows)();
+};
+constexpr Kind kKinds[] = {{"schemes", list_schemes}, {"scale-rules", list_scale_rules},
+                           {"transforms", list_transforms}, {"recipes", list_recipes},
+                           {"architectures", list_architectures}};
+
+std::string cell(const Json& value) {
+    return value.is_string() ? value.get<std::string>()
+           : value.is_number_float() ? fmt::format("{:g}", value.get<double>()) : value.dump();
+}
+
+void list_command(const std::string& wanted, const std::filesystem::path& json) {
+    for (const Kind& kind : kKinds) {
+        if (wanted != kind.name) continue;
+        const Json rows = kind.rows();
+        Table table;
+        for (const Json& row : rows) {
+            table.head.clear();
+            table.rows.emplace_back();
+            for (const auto& [key, value] : row.items()) {
+                table.head.push_back(key);
+                table.rows.back().push_back(cell(value));
+            }
+        }
+        print(plain_text(table));
+        write_json(json, rows);
+    }
+}
+
+}  // namespace
+
+Action define_list(CLI::App& app) {
+    struct Arguments {
+        std::string kind;
+        std::filesystem::path json;
+    };
+    const auto a = std::make_shared<Arguments>();
+    std::vector<std::string> names;
+    for (const Kind& kind : kKinds) names.emplace_back(kind.name);
+    app.add_option("KIND", a->kind, "schemes, scale-rules, transforms, recipes or architectures")
+        ->required()->check(CLI::IsMember(names));
+    add_json(app, a->json);
+    return [a] { list_command(a->kind, a->json); };
+}
+
+}  // namespace hb

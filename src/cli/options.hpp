@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options that several commands share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "core/json.hpp"
+
+namespace hb {
+
+void add_model(CLI::App& app, std::string& model);
+void add_threads(CLI::App& app, int& threads);  // default: every hardware thread
+// A file for the result; its folder is checked before any work is done.
+void add_json(CLI::App& app, std::filesystem::path& file);
+// An option that may be given several times and takes one value each time.
+void add_repeated(CLI::App& app, const std::string& name, std::vector<std::string>& values,
+                  const std::string& help);
+
+void write_json(const std::filesystem::path& file, const Json& value);  // nothing when file is empty
+
+}  // namespace hb
