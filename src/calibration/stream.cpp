@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::int64_t kRows = 512;  // rows of a wide activation in memory at a time; a multiple of 32
 
+constexpr std::int64_t kHeldBytes = 160 << 20;  // for attention outputs kept between two sites
+
 double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -53,6 +55,10 @@ Stream::Stream(const Settings& settings, const Checkpoint& checkpoint, const Ker
       store_(tokens.rows, tokens.cols, settings.config.hidden, spill),
       h_(tokens.cols, settings.config.hidden) {
     if (tokens.rows == 0) return;
+    if (spill.empty()) {
+        const std::int64_t one = tokens.cols * settings.config.heads * settings.config.head_dim;
+        held_.resize(static_cast<std::size_t>(std::min(tokens.rows, kHeldBytes / (2 * one)) * one));
+    }
     cache_ = KvCache(settings.config.kv_heads, settings.config.head_dim, (tokens.cols + 31) / 32 * 32, Precision::bf16);
     const Embedding embedding = load_embedding(checkpoint, settings.config);
     for (std::int64_t s = 0; s < tokens.rows; ++s) {
@@ -77,15 +83,36 @@ void Stream::count_linears(int site, std::int64_t rows) {
     }
 }
 
+// scratch_.attended = x1, rounded to bf16: kept from site 1 for the first sequences, computed again for
+// the others. Which it was makes no difference to the bits.
+void Stream::find_attended(const Block& block, std::int64_t s, View<const float> h, const Span& span, bool keep) {
+    const std::int64_t cols = settings_.config.heads * settings_.config.head_dim, size = h.rows * cols;
+    const bool has_place = (s + 1) * size <= static_cast<std::int64_t>(held_.size());
+    std::uint16_t* place = held_.data() + s * size;
+    if (has_place && !keep && s < held_sequences_) {
+        for (std::int64_t i = 0; i < size; ++i) scratch_.attended.values[static_cast<std::size_t>(i)] = bf16_to_float(place[i]);
+        return;
+    }
+    input_of_qkv(run_, block, h, scratch_.normed);
+    attend(run_, block, scratch_.normed.view(), {&span, 1}, scratch_, scratch_.attended);
+    count_linears(0, h.rows);
+    for (std::int64_t i = 0; i < size; ++i) {
+        float& x = scratch_.attended.values[static_cast<std::size_t>(i)];
+        const std::uint16_t bits = float_to_bf16(x);
+        if (has_place && keep) place[i] = bits;
+        x = bf16_to_float(bits);
+    }
+    if (has_place && keep) held_sequences_ = s + 1;
+}
+
 // Gives the site's input rows of every sequence, in order; at site 2 the stream moves past attention.
 void Stream::visit_site(const Block& block, int site, const Rows& rows) {
     for_each_sequence([&](std::int64_t s, View<float> h, const Span& span) {
-        if (site <= 2) input_of_qkv(run_, block, h, scratch_.normed);
-        if (site == 0) return rows(scratch_.normed.view());
-        if (site <= 2) {
-            attend(run_, block, scratch_.normed.view(), {&span, 1}, scratch_, scratch_.attended);
-            count_linears(0, h.rows);
+        if (site == 0) {
+            input_of_qkv(run_, block, h, scratch_.normed);
+            return rows(scratch_.normed.view());
         }
+        if (site <= 2) find_attended(block, s, h, span, site == 1);
         if (site == 1) return rows(scratch_.attended.view());
         if (site == 2) {
             add_attention(run_, block, scratch_.attended.view(), scratch_, h);
@@ -104,6 +131,7 @@ void Stream::visit_site(const Block& block, int site, const Rows& rows) {
             rows(scratch_.hidden.view());
         }
     });
+    if (site == 2) held_sequences_ = 0;
 }
 
 void Stream::leave_block(const Block& block) {

@@ -8,8 +8,8 @@
 //     gate/up x2 = norm(h)                           gate, up
 //     down   x3 = silu(gate) up of quantized         down                 h += x3 Wd^T, stored
 //
-// x is rotated, rounded to bf16, not yet quantized. What lies between two sites is computed again rather
-// than kept, so that memory holds the residual stream alone. The residual stream is bf16 when stored.
+// x is rotated, rounded to bf16, not yet quantized. Memory holds the residual stream (bf16) and a fixed
+// amount of x1; what else lies between two sites is computed again rather than kept.
 #pragma once
 
 #include <functional>
@@ -50,6 +50,7 @@ private:
 
     void for_each_sequence(const std::function<void(std::int64_t, View<float>, const Span&)>& body);
     void visit_site(const Block& block, int site, const Rows& rows);
+    void find_attended(const Block& block, std::int64_t sequence, View<const float> h, const Span& span, bool keep);
     void leave_block(const Block& block);
     Statistics collect(const Block& block, int site);
     void observe(View<const float> x, const Block& block, int site, Statistics& statistics);
@@ -62,6 +63,8 @@ private:
     Runtime run_;
     View<const std::int32_t> tokens_;
     ActivationStore store_;
+    AlignedVector<std::uint16_t> held_;  // x1 of the first sequences, between sites 1 and 2
+    std::int64_t held_sequences_ = 0;
     KvCache cache_;
     Scratch scratch_;
     Matrix<float> h_;
