@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A quantizer turns one linear layer into 4-bit codes. It sees the weight in the transformed basis,
-// the scales already chosen, and H = sum of x^T x over the calibration rows (empty when not needed).
-// Const in, value out; nothing is remembered between layers.
+// the scales already chosen, and H = sum of x^T x over the calibration rows (empty when not
+// needed). Const in, value out; nothing is remembered between layers.
 #pragma once
 
 #include <cstdint>
@@ -15,20 +15,14 @@
 
 namespace hb {
 
-struct GptqFactor;  // U with H^-1 = U^T U, its permutation and damping; shared by q/k/v and gate/up
-
-struct DampingRetry {
-    double damping;  // relative to mean(diag H); the one that failed
-};
-
 struct LinearReport {
-    double weight_mse = 0;      // |W' - W|^2 / |W|^2
-    double output_error = 0;    // tr((W'-W) H (W'-W)^T) / tr(W H W^T); undamped H; 0 without H
-    double damping = 0;         // relative damping that was used
+    double weight_mse = 0;    // |W' - W|^2 / |W|^2
+    double output_error = 0;  // tr((W'-W) H (W'-W)^T) / tr(W H W^T); undamped H; 0 without H
+    double damping = 0;       // relative damping that was used
     std::vector<double> failed_dampings;
     std::int64_t dead_columns = 0;  // inputs that were zero on every calibration row
     double seconds = 0;
-    double flops = 0;           // the solver's products
+    double flops = 0;  // the solver's products: its share of in^3 / 3, and out in^2
 };
 
 struct LinearResult {
@@ -37,9 +31,9 @@ struct LinearResult {
 };
 
 struct QuantizerOptions {
-    double damping = 1e-2;          // relative to mean(diag H)
-    bool activation_order = true;   // columns by falling diag H; scales stay where they were
-    int block = 128;
+    double damping = 1e-2;         // relative to mean(diag H)
+    bool activation_order = true;  // columns by falling diag H; scales stay where they were
+    int block = 32;                // columns solved one by one between two matrix products
 };
 
 // One input site: several linears that read the same input (q/k/v or gate/up or one alone).

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows do not touch each other, so the site's weights are cut into strips of kLanes rows, held
+// transposed and in solving order: a column of a strip is a few vectors, and a strip is worked on
+// by one thread. A short strip is filled up with zero rows, so that a row's bits do not depend on
+// its company.
+//
+// Columns [first, last) are solved by halves: the left half, then one product that adds its errors
+// to the right half's targets, then the right half. All but the `block` columns at the leaves is
+// matrix products: in^2 flops a row.
+//
+// A column keeps the scale of the group it came from, whatever its place in the solving order
+// (static activation order, arXiv 2509.23202 section 3).
+#include "quantizers/gptq.hpp"
+
+#include <cblas.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "core/error.hpp"
+#include "quantizers/gptq_factor.hpp"
+#include "quantizers/round_column.hpp"
+#include "quantizers/site.hpp"
+
+namespace hb {
+namespace {
+
+constexpr int kLanes = 64;
+
+struct Workspace {
+    Matrix<float> targets;       // (in, lanes): in solving order
+    Matrix<float> weights;       // (in, lanes): the weight; once solved, its error
+    Matrix<float> steps;         // (in / group, lanes)
+    Matrix<std::uint8_t> codes;  // (in, lanes): in the matrix's own order
+};
+
+void load(View<const float> w, const Scales& scales, const Scheme& scheme, const Strip& strip,
+          const std::vector<std::int64_t>& order, Workspace& space) {
+    const auto in = std::ssize(order);
+    if (space.weights.empty()) {
+        space = {Matrix<float>(in, kLanes), Matrix<float>(in, kLanes),
+                 Matrix<float>(in / scheme.group, kLanes), Matrix<std::uint8_t>(in, kLanes)};
+    }
+    for (int lane = 0; lane < kLanes; ++lane) {
+        const bool filler = lane >= strip.rows;
+        const std::int64_t row = strip.first + lane;
+        for (std::int64_t i = 0; i < in; ++i) {
+            const float x = filler ? 0.0f : w(row, order[static_cast<std::size_t>(i)]);
+            space.weights(i, lane) = space.targets(i, lane) = x;
+        }
+        for (std::int64_t g = 0; g < space.steps.rows; ++g) {
+            space.steps(g, lane) =
+                filler ? 1.0f : step(scheme.family, scales.bits(row, g), scales.divisor);
+        }
+    }
+}
+
+void solve_leaf(const GptqFactor& factor, const Scheme& scheme, std::int64_t first,
+                std::int64_t last, Workspace& space) {
+    for (std::int64_t j = first; j < last; ++j) {
+        const std::int64_t column = factor.order[static_cast<std::size_t>(j)];
+        float* errors = space.weights.row(j);
+        round_column(scheme.family, space.targets.row(j), space.steps.row(column / scheme.group),
+                     errors, space.codes.row(column), kLanes);
+        for (std::int64_t i = j + 1; i < last; ++i) {
+            const float push = factor.push(j, i);
+            float* __restrict targets = space.targets.row(i);
+            for (int lane = 0; lane < kLanes; ++lane) {
+                targets[lane] = std::fma(push, errors[lane], targets[lane]);
+            }
+        }
+    }
+}
+
+// targets[middle, last) += push[first, middle)[middle, last)^T errors[first, middle)
+void push_errors(const GptqFactor& factor, std::int64_t first, std::int64_t middle,
+                 std::int64_t last, Workspace& space) {
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, static_cast<int>(last - middle), kLanes,
+                static_cast<int>(middle - first), 1, &factor.push(first, middle),
+                static_cast<int>(factor.push.cols), space.weights.row(first), kLanes, 1,
+                space.targets.row(middle), kLanes);
+}
+
+void solve(const GptqFactor& factor, const Scheme& scheme, std::int64_t block, std::int64_t first,
+           std::int64_t last, Workspace& space) {
+    const std::int64_t blocks = (last - first + block - 1) / block;
+    if (blocks <= 1) return solve_leaf(factor, scheme, first, last, space);
+    const std::int64_t middle = first + (blocks + 1) / 2 * block;
+    solve(factor, scheme, block, first, middle, space);
+    push_errors(factor, first, middle, last, space);
+    solve(factor, scheme, block, middle, last, space);
+}
+
+void store(const Strip& strip, const Workspace& space, QTensor& q) {
+    for (std::int64_t r = 0; r < strip.rows; ++r) {
+        std::uint8_t* bytes = q.codes.row(strip.first + r);
+        for (std::int64_t c = 0; c < q.cols; c += 2) {
+            bytes[c / 2] =
+                static_cast<std::uint8_t>(space.codes(c, r) | space.codes(c + 1, r) << 4);
+        }
+    }
+}
+
+std::vector<LinearResult> sweep(const SiteProblem& problem, const GptqFactor& factor,
+                                Threads& threads) {
+    std::vector<LinearResult> results;
+    for (std::size_t i = 0; i < problem.weights.size(); ++i) {
+        const auto& w = problem.weights[i];
+        results.push_back({{problem.scheme, w.rows, w.cols,
+                            Matrix<std::uint8_t>(w.rows, w.cols / 2), problem.scales[i]},
+                           {}});
+    }
+    const auto strips = cut_into_strips(problem.weights, kLanes);
+    std::vector<Workspace> spaces(static_cast<std::size_t>(threads.count()));
+    threads.loop(std::ssize(strips), [&](std::int64_t s, int thread) {
+        const Strip& strip = strips[static_cast<std::size_t>(s)];
+        Workspace& space = spaces[static_cast<std::size_t>(thread)];
+        load(problem.weights[strip.weight], problem.scales[strip.weight], *problem.scheme, strip,
+             factor.order, space);
+        solve(factor, *problem.scheme, problem.options.block, 0, std::ssize(factor.order), space);
+        store(strip, space, results[strip.weight].weight);
+    });
+    return results;
+}
+
+}  // namespace
+
+std::vector<LinearResult> run_gptq(const SiteProblem& problem, Threads& threads) {
+    check_site("gptq", problem);
+    if (problem.weights.empty()) return {};
+    const std::int64_t in = problem.weights[0].cols;
+    if (problem.hessian.rows != in || problem.hessian.cols != in) {
+        fail("gptq: the Hessian is {} x {}; wanted {} x {}, one row for each input of the weights",
+             problem.hessian.rows, problem.hessian.cols, in, in);
+    }
+    if (problem.options.block < 1)
+        fail("gptq: block is {}; wanted at least 1", problem.options.block);
+    openblas_set_num_threads(1);
+    const auto start = std::chrono::steady_clock::now();
+    const auto factor = factor_hessian(problem.hessian, problem.options, threads);
+    auto results = sweep(problem, factor, threads);
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+
+    std::int64_t rows = 0;
+    for (const auto& w : problem.weights) rows += w.rows;
+    const auto square = static_cast<double>(in) * static_cast<double>(in);
+    for (std::size_t i = 0; i < results.size(); ++i) {
+        auto& report = results[i].report;
+        const auto out = static_cast<double>(problem.weights[i].rows);
+        const double share = rows == 0 ? 0 : out / static_cast<double>(rows);
+        const auto attempts = static_cast<double>(factor.failed_dampings.size() + 1);
+        report.damping = factor.damping;
+        report.failed_dampings = factor.failed_dampings;
+        report.dead_columns = factor.dead_columns;
+        report.seconds = share * seconds;
+        report.flops = share * attempts * square * static_cast<double>(in) / 3 + out * square;
+        measure(problem.weights[i], results[i].weight, problem.hessian, threads, report);
+    }
+    return results;
+}
+
+}  // namespace hb
