@@ -2,11 +2,11 @@
 // Scales of NVFP4: E4M3 codes under one fp32 divisor g a tensor. A group of largest magnitude A has
 // its absmax scale at a = g A / 6. `absmax` (g = 2688 / amax, so that a <= 448) stores the nearest
 // code. `four-over-six` (arXiv 2512.02010; g = 1536 / amax, a <= 256) also tries A / 4 for the
-// spacing below 6. `sweep4` and `sweep8` try A / t for fixed t; `sweep` every code in [.5, 1.6] a,
-// hence the least squared error there is (arXiv 2606.07618). `sweep-alternating` also refits g:
-// choose_scales() alternates. `fp-quant-mse` is FP-Quant's observer: A / 6 shrunk by 0.8 % steps,
-// sum |error|^2.4 before the scale is rounded. A group of zeros stores 0.125; another never less
-// than the smallest subnormal, 2^-9.
+// spacing below 6. `sweep4` and `sweep8` try A / t for the t that were best on normal and Laplace
+// data; `sweep` every code in [.5, 1.6] a, hence the least squared error there is (arXiv
+// 2606.07618). `sweep-alternating` also refits g: choose_scales() alternates. `fp-quant-mse` is
+// FP-Quant's observer: A / 6 shrunk by 0.8 % steps, sum |error|^2.4 before the scale is rounded. A
+// group of zeros stores 0.125; another never less than the smallest subnormal, 2^-9.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -69,11 +69,11 @@ std::uint16_t four_over_six(const float* x, const float* h, int group, float div
 }
 
 std::uint16_t sweep4(const float* x, const float* h, int group, float divisor) {
-    return best_target(x, h, group, divisor, {7.f, 6.f, 5.f, 4.f});
+    return best_target(x, h, group, divisor, {6.75f, 6.25f, 5.75f, 4.f});
 }
 
 std::uint16_t sweep8(const float* x, const float* h, int group, float divisor) {
-    return best_target(x, h, group, divisor, {7.5f, 7.f, 6.5f, 6.f, 5.5f, 5.f, 4.5f, 4.f});
+    return best_target(x, h, group, divisor, {6.75f, 6.25f, 6.f, 5.75f, 5.5f, 4.5f, 4.25f, 4.f});
 }
 
 std::uint16_t sweep(const float* x, const float* h, int group, float divisor) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scales of whole matrices. A rule with refits alternates two exact steps, each of which can only
-// lower sum h (x - s q / g)^2: given g, every group's best scale s; given scales and codes, the
-// best divisor g = <s q, s q> / <x, s q> over all tensors that share it. Group scales come last.
+// Scales of whole matrices. A rule with refits alternates two steps on sum h (x - s q / g)^2: given
+// g, every group's best scale s; given scales and codes, the best divisor in closed form,
+// g = <s q, s q> / <x, s q> over all tensors that share it (<a, b> = sum h a b). It ends on group
+// scales, and the best round wins.
 #include "schemes/scale_rule.hpp"
 
 #include <cmath>
@@ -15,14 +16,22 @@ namespace hb {
 
 namespace {
 
-// h by group, null where the whole group's weights are zero and say nothing.
-std::vector<const float*> group_weights(std::span<const float> h, std::int64_t cols, int group) {
-    std::vector<const float*> out(static_cast<std::size_t>(cols / group), nullptr);
-    for (std::size_t i = 0; i < out.size() && !h.empty(); ++i) {
+// h by group; null where there is none, or the whole group's is zero and says nothing. Such a group
+// chooses its scale unweighted, and has no say in the divisor unless none is weighted.
+struct Weights {
+    std::vector<const float*> groups;
+    double otherwise;
+};
+
+Weights group_weights(std::span<const float> h, std::int64_t cols, int group) {
+    Weights weights{std::vector<const float*>(static_cast<std::size_t>(cols / group)), 1};
+    for (std::size_t i = 0; i < weights.groups.size() && !h.empty(); ++i) {
         const float* first = h.data() + i * static_cast<std::size_t>(group);
-        if (largest_magnitude(first, group) > 0) out[i] = first;
+        if (largest_magnitude(first, group) == 0) continue;
+        weights.groups[i] = first;
+        weights.otherwise = 0;
     }
-    return out;
+    return weights;
 }
 
 void check(View<const float> w, std::span<const float> h, const Scheme& scheme,
@@ -51,27 +60,35 @@ void check(View<const float> w, std::span<const float> h, const Scheme& scheme,
 }
 
 struct Fit {
-    double dot = 0, square = 0;  // <x, s q>, <s q, s q>
+    double dot = 0, square = 0, energy = 0;  // <x, s q>, <s q, s q>, <x, x>
+
+    double error(double g) const { return energy - 2 * dot / g + square / (g * g); }
+    void add(const Fit& other) {
+        dot += other.dot;
+        square += other.square;
+        energy += other.energy;
+    }
 };
 
-Fit fit_row(const float* x, const std::uint16_t* bits, std::span<const float* const> h,
-            const Scheme& scheme, float divisor) {
+using Tensors = std::span<const View<const float>>;
+
+Fit fit_row(const float* x, const std::uint16_t* bits, const Weights& h, const Scheme& scheme,
+            float divisor) {
     Fit fit;
-    for (std::size_t i = 0; i < h.size(); ++i, x += scheme.group) {
+    for (std::size_t i = 0; i < h.groups.size(); ++i, x += scheme.group) {
         const float scale = decode_scale(scheme.family, bits[i]), unit = scale / divisor;
         for (int k = 0; k < scheme.group; ++k) {
             const auto code = encode_element(scheme.family, x[k] / unit);
             const double y = static_cast<double>(decode_element(scheme.family, code)) * scale;
-            const double weight = h[i] ? h[i][k] : 1;
-            fit.dot += weight * x[k] * y;
-            fit.square += weight * y * y;
+            const double weight = h.groups[i] ? h.groups[i][k] : h.otherwise, value = x[k];
+            fit.add({weight * value * y, weight * y * y, weight * value * value});
         }
     }
     return fit;
 }
 
-float refit(std::span<const View<const float>> tensors, std::span<const float* const> h,
-            const Scheme& scheme, const std::vector<Scales>& scales, Threads& threads) {
+Fit fit_all(Tensors tensors, const Weights& h, const Scheme& scheme,
+            const std::vector<Scales>& scales, Threads& threads) {
     Fit total;
     for (std::size_t t = 0; t < tensors.size(); ++t) {
         std::vector<Fit> rows(static_cast<std::size_t>(tensors[t].rows));
@@ -79,27 +96,41 @@ float refit(std::span<const View<const float>> tensors, std::span<const float* c
             rows[static_cast<std::size_t>(r)] =
                 fit_row(tensors[t].row(r), scales[t].bits.row(r), h, scheme, scales[t].divisor);
         });
-        for (const Fit& row : rows) {
-            total.dot += row.dot;
-            total.square += row.square;
-        }
+        for (const Fit& row : rows) total.add(row);
     }
-    const auto divisor = static_cast<float>(total.square / total.dot);
-    return std::isfinite(divisor) && divisor > 0 ? divisor : scales.front().divisor;
+    return total;
 }
 
-void choose_all(std::span<const View<const float>> tensors, std::span<const float* const> h,
-                const Scheme& scheme, const ScaleRule& rule, Threads& threads,
-                std::vector<Scales>& scales) {
+void choose_all(Tensors tensors, const Weights& h, const Scheme& scheme, const ScaleRule& rule,
+                Threads& threads, std::vector<Scales>& scales) {
     for (std::size_t t = 0; t < tensors.size(); ++t) {
         threads.loop(tensors[t].rows, [&](std::int64_t r, int) {
             const float* x = tensors[t].row(r);
             std::uint16_t* bits = scales[t].bits.row(r);
-            for (std::size_t i = 0; i < h.size(); ++i, x += scheme.group) {
-                bits[i] = rule.choose(x, h[i], scheme.group, scales[t].divisor);
+            for (std::size_t i = 0; i < h.groups.size(); ++i, x += scheme.group) {
+                bits[i] = rule.choose(x, h.groups[i], scheme.group, scales[t].divisor);
             }
         });
     }
+}
+
+std::vector<Scales> alternate(Tensors tensors, const Weights& h, const Scheme& scheme,
+                              const ScaleRule& rule, Threads& threads, std::vector<Scales> scales) {
+    std::vector<Scales> best = scales;
+    Fit fit = fit_all(tensors, h, scheme, scales, threads);
+    double least = fit.error(scales.front().divisor);
+    for (int round = 0; round < rule.refits; ++round) {
+        const auto divisor = static_cast<float>(fit.square / fit.dot);
+        if (!std::isfinite(divisor) || divisor <= 0) break;  // every product is zero
+        for (Scales& s : scales) s.divisor = divisor;
+        choose_all(tensors, h, scheme, rule, threads, scales);
+        fit = fit_all(tensors, h, scheme, scales, threads);
+        if (const double error = fit.error(divisor); error < least) {
+            least = error;
+            best = scales;
+        }
+    }
+    return best;
 }
 
 }  // namespace
@@ -128,7 +159,7 @@ const ScaleRule& find_scale_rule(std::string_view name, Family family) {
 float largest_magnitude(View<const float> w) {
     float a = 0;
     for (std::int64_t r = 0; r < w.rows; ++r) {
-        const float row = largest_magnitude(w.row(r), static_cast<int>(w.cols));
+        const float row = largest_magnitude(w.row(r), w.cols);
         a = a < row ? row : a;
     }
     return a;
@@ -154,11 +185,8 @@ std::vector<Scales> choose_scales(std::span<const View<const float>> tensors,
     if (tensors.empty()) return scales;
     const auto weights = group_weights(h, tensors.front().cols, scheme.group);
     choose_all(tensors, weights, scheme, rule, threads, scales);
-    for (int round = 0; round < rule.refits; ++round) {
-        const float divisor = refit(tensors, weights, scheme, scales, threads);
-        for (Scales& s : scales) s.divisor = divisor;
-        choose_all(tensors, weights, scheme, rule, threads, scales);
-    }
+    if (rule.refits > 0)
+        return alternate(tensors, weights, scheme, rule, threads, std::move(scales));
     return scales;
 }
 

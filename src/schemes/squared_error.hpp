@@ -8,11 +8,17 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 namespace hb {
 
 constexpr int kMaxGroup = 128;
+
+template <int kHalf>
+void fold(float* lanes) {
+    for (int l = 0; l < kHalf; ++l) lanes[l] += lanes[l + kHalf];
+}
 
 template <class Element>
 float squared_error(const float* x, float step, const float* y, float unit, const float* h,
@@ -25,19 +31,26 @@ float squared_error(const float* x, float step, const float* y, float unit, cons
             lanes[l] = std::fma(h ? h[first + l] * d : d, d, lanes[l]);
         }
     }
-    for (int half = 8; half > 0; half /= 2) {
-        for (int l = 0; l < half; ++l) lanes[l] += lanes[l + half];
-    }
+    fold<8>(lanes);
+    fold<4>(lanes);
+    fold<2>(lanes);
+    fold<1>(lanes);
     return lanes[0];
 }
 
-inline float largest_magnitude(const float* x, int n) {
-    float a = 0;
-    for (int i = 0; i < n; ++i) {
-        const float magnitude = std::fabs(x[i]);
-        a = a < magnitude ? magnitude : a;
+// max |x|; NaN counts as nothing.
+inline float largest_magnitude(const float* x, std::int64_t n) {
+    float lanes[16] = {};
+    const auto take = [](float a, float value) {
+        return a < std::fabs(value) ? std::fabs(value) : a;
+    };
+    std::int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        for (int l = 0; l < 16; ++l) lanes[l] = take(lanes[l], x[i + l]);
     }
-    return a;
+    for (; i < n; ++i) lanes[0] = take(lanes[0], x[i]);
+    for (int l = 1; l < 16; ++l) lanes[0] = take(lanes[0], lanes[l]);
+    return lanes[0];
 }
 
 // First candidate i in [0, n) with the least cost(i); 0 when no cost is a finite number.
