@@ -27,7 +27,7 @@ struct TensorInfo {
     std::string stored_type;         // in the file: "BF16", "Q4_1", ...
 };
 
-struct StoredBlock;
+struct Source;
 
 class Checkpoint {
 public:
@@ -56,15 +56,14 @@ public:
     std::vector<std::byte> read_bytes(std::string_view name) const;
     // The quantized weight of a linear ("model.layers.0.mlp.down_proj"), or nothing when it is dense.
     std::optional<QTensor> read_quantized(std::string_view module, std::int64_t rows, std::int64_t cols) const;
-    // Tells the kernel that this tensor's pages need not stay in memory.
+    // Tells the kernel that the pages of this tensor, or of every tensor `name.*`, need not stay in memory.
     void drop(std::string_view name) const;
     // Changes when any header or any byte of any tensor changes. Streams through the files.
     std::uint64_t fingerprint() const;
 
 private:
-    struct Impl;
-    explicit Checkpoint(std::unique_ptr<Impl> impl);
-    std::unique_ptr<Impl> impl_;
+    explicit Checkpoint(std::unique_ptr<Source> source);
+    std::unique_ptr<Source> source_;
 };
 
 }  // namespace hb

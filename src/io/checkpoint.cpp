@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "io/checkpoint.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "core/digest.hpp"
+#include "core/error.hpp"
+#include "core/float_bits.hpp"
+#include "io/quantization_config.hpp"
+#include "io/source.hpp"
+#include "io/strict_json.hpp"
+
+namespace hb {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool begins_as_gguf(const fs::path& path) {
+    const MappedFile file(path);
+    return file.bytes().size() >= 4 && std::memcmp(file.bytes().data(), "GGUF", 4) == 0;
+}
+
+Source open_source(const std::string& model) {
+    if (model.empty()) fail("no model given: name a folder, a .gguf file, or org/name in the Hugging Face cache");
+    const fs::path path = model;
+    std::error_code ignored;
+    if (fs::is_directory(path, ignored)) return open_folder(path);
+    if (fs::exists(path, ignored)) {
+        if (path.extension() == ".gguf" || begins_as_gguf(path)) return open_gguf(path);
+        fail("{} is neither a folder nor a GGUF file. For safetensors, name the folder", model);
+    }
+    if (const auto cached = find_in_cache(model); !cached.empty()) return open_folder(cached);
+    fail("there is no file or folder '{}'", printable(model, 400));
+}
+
+struct Shape2 {
+    std::int64_t rows, cols;
+};
+
+// A vector is one row.
+Shape2 as_matrix(const Source& source, const StoredTensor& tensor) {
+    const auto& shape = tensor.info.shape;
+    if (shape.size() == 2) return {shape[0], shape[1]};
+    if (shape.size() == 1) return {1, shape[0]};
+    if (shape.empty()) return {1, 1};
+    fail("{}: tensor '{}' has {} dimensions, wanted 1 or 2", source.path.string(), printable(tensor.info.name),
+         shape.size());
+}
+
+const StoredTensor& numbers(const Source& source, std::string_view name) {
+    const auto& tensor = source.get(name);
+    if (!tensor.type)
+        fail("{}: tensor '{}' is {}, wanted F32, F16 or BF16", source.path.string(), printable(name),
+             tensor.info.dtype);
+    return tensor;
+}
+
+bool is_weight_file(const fs::path& path) {
+    static constexpr std::string_view kEndings[] = {".safetensors", ".bin", ".gguf", ".pt", ".pth", ".h5", ".msgpack",
+                                                    ".onnx", ".ckpt", ".index.json", ".partial", ".tmp"};
+    const auto name = path.filename().string();
+    return std::any_of(std::begin(kEndings), std::end(kEndings), [&](auto end) { return name.ends_with(end); });
+}
+
+}  // namespace
+
+const StoredTensor* Source::find(std::string_view name) const {
+    const auto it = std::lower_bound(tensors.begin(), tensors.end(), name,
+                                     [](const auto& tensor, auto wanted) { return tensor.info.name < wanted; });
+    return it != tensors.end() && it->info.name == name ? &*it : nullptr;
+}
+
+const StoredTensor& Source::get(std::string_view name) const {
+    const auto* tensor = find(name);
+    if (!tensor) fail("{}: tensor '{}' is missing", path.string(), printable(name));
+    return *tensor;
+}
+
+std::span<const std::byte> Source::bytes(const StoredTensor& tensor) const {
+    return files[tensor.file].bytes().subspan(tensor.begin, tensor.info.stored_bytes);
+}
+
+void Source::sort() {
+    std::sort(tensors.begin(), tensors.end(),
+              [](const auto& a, const auto& b) { return a.info.name < b.info.name; });
+    infos.clear();
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+        infos.push_back(tensors[i].info);
+        if (i > 0 && infos[i].name == infos[i - 1].name)
+            fail("{}: tensor '{}' occurs twice", path.string(), printable(infos[i].name));
+    }
+}
+
+Checkpoint::Checkpoint(std::unique_ptr<Source> source) : source_(std::move(source)) {}
+Checkpoint::~Checkpoint() = default;
+Checkpoint::Checkpoint(Checkpoint&&) noexcept = default;
+Checkpoint& Checkpoint::operator=(Checkpoint&&) noexcept = default;
+
+Checkpoint Checkpoint::open(const std::string& model) {
+    return Checkpoint(std::make_unique<Source>(open_source(model)));
+}
+
+const fs::path& Checkpoint::path() const { return source_->path; }
+const Json& Checkpoint::config() const { return source_->config; }
+std::optional<std::string> Checkpoint::asset(std::string_view name) const { return source_->asset(name); }
+const std::vector<TensorInfo>& Checkpoint::tensors() const { return source_->infos; }
+
+std::vector<fs::path> Checkpoint::other_files() const {
+    std::vector<fs::path> files;
+    if (!fs::is_directory(path())) return files;
+    for (const auto& entry : fs::directory_iterator(path())) {
+        const auto name = entry.path().filename().string();
+        if (entry.is_regular_file() && !name.starts_with('.') && name != "config.json" && !is_weight_file(entry.path()))
+            files.push_back(entry.path());
+    }
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
+const TensorInfo* Checkpoint::find(std::string_view name) const {
+    const auto* tensor = source_->find(name);
+    return tensor ? &tensor->info : nullptr;
+}
+
+Matrix<float> Checkpoint::read(std::string_view name, std::int64_t rows, std::int64_t cols) const {
+    const auto& tensor = numbers(*source_, name);
+    const auto shape = as_matrix(*source_, tensor);
+    if (shape.rows != rows || shape.cols != cols)
+        fail("{}: tensor '{}' is {} by {}, wanted {} by {}", path().string(), printable(name), shape.rows, shape.cols,
+             rows, cols);
+    return decode_rows(*source_, tensor, 0, rows, cols);
+}
+
+Matrix<float> Checkpoint::read_rows(std::string_view name, std::int64_t first, std::int64_t count,
+                                    std::int64_t cols) const {
+    const auto& tensor = numbers(*source_, name);
+    const auto shape = as_matrix(*source_, tensor);
+    if (shape.cols != cols || first < 0 || count < 0 || first > shape.rows - count)
+        fail("{}: rows {} to {} of {} columns wanted from tensor '{}', which is {} by {}", path().string(), first,
+             first + count, cols, printable(name), shape.rows, shape.cols);
+    return decode_rows(*source_, tensor, first, count, cols);
+}
+
+std::vector<std::byte> Checkpoint::read_bytes(std::string_view name) const {
+    const auto& tensor = source_->get(name);
+    const auto raw = source_->bytes(tensor);
+    if (tensor.info.dtype == tensor.info.stored_type && tensor.heads == 0) return {raw.begin(), raw.end()};
+    const auto shape = as_matrix(*source_, tensor);
+    const auto values = decode_rows(*source_, tensor, 0, shape.rows, shape.cols);
+    const std::size_t width = tensor.info.dtype == "F32" ? 4 : 2;
+    std::vector<std::byte> bytes(values.values.size() * width);
+    for (std::size_t i = 0; i < values.values.size(); ++i) {
+        const float x = values.values[i];
+        const auto narrow = tensor.info.dtype == "F16" ? float_to_f16(x) : float_to_bf16(x);
+        if (width == 4) std::memcpy(bytes.data() + 4 * i, &x, 4);
+        else std::memcpy(bytes.data() + 2 * i, &narrow, 2);
+    }
+    return bytes;
+}
+
+std::optional<QTensor> Checkpoint::read_quantized(std::string_view module, std::int64_t rows,
+                                                  std::int64_t cols) const {
+    const std::string name(module);
+    if (source_->find(name + ".weight_packed")) {
+        const auto config = quantization_config_of(source_->config);
+        if (!config) fail("{}: '{}' is quantized, but config.json has no quantization_config", path().string(), name);
+        return read_packed(*source_, name, *config->scheme, rows, cols);
+    }
+    const auto& tensor = source_->get(name + ".weight");
+    if (!tensor.type || !tensor.type->fp4()) return std::nullopt;
+    if (tensor.info.shape != std::vector<std::int64_t>{rows, cols})
+        fail("{}: tensor '{}.weight' has shape [{}], wanted [{}, {}]", path().string(), name,
+             fmt::join(tensor.info.shape, ", "), rows, cols);
+    return read_fp4_blocks(*source_, tensor, 0, rows, cols);
+}
+
+void Checkpoint::drop(std::string_view name) const {
+    const std::string prefix = std::string(name) + ".";
+    auto it = std::lower_bound(source_->tensors.begin(), source_->tensors.end(), name,
+                               [](const auto& tensor, auto wanted) { return tensor.info.name < wanted; });
+    for (; it != source_->tensors.end(); ++it) {
+        if (it->info.name != name && !it->info.name.starts_with(prefix)) break;
+        source_->files[it->file].drop(it->begin, it->info.stored_bytes);
+    }
+}
+
+std::uint64_t Checkpoint::fingerprint() const {
+    constexpr std::size_t kChunk = 4 << 20;
+    std::uint64_t h = digest(config().dump(-1, ' ', true, Json::error_handler_t::replace));
+    for (const auto& file : source_->files) {
+        const auto bytes = file.bytes();
+        for (std::size_t at = 0; at < bytes.size(); at += kChunk) {
+            const auto part = bytes.subspan(at, std::min(kChunk, bytes.size() - at));
+            h = digest(part, h);
+            file.drop(at, part.size());
+        }
+    }
+    return h;
+}
+
+}  // namespace hb

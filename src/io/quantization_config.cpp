@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+// `quantization_config` in both directions. What matters to us stands under the key "halfbyte", which
+// other readers pass over; without it a checkpoint is taken as its makers' tools would.
+#include "io/quantization_config.hpp"
+
+#include <algorithm>
+#include <regex>
+
+#include "core/error.hpp"
+#include "io/strict_json.hpp"
+#include "schemes/scale_rule.hpp"
+
+namespace hb {
+namespace {
+
+std::string_view format_of(Family family) {
+    switch (family) {
+        case Family::mx: return "mxfp4-pack-quantized";
+        case Family::nv: return "nvfp4-pack-quantized";
+        default: return "pack-quantized";
+    }
+}
+
+bool needs_divisor(const std::string& rule, Family family) {
+    return family == Family::mx && !rule.empty() && find_scale_rule(rule, family).divisor(1) != 1;
+}
+
+Json arguments_of(const Scheme& scheme) {
+    Json json;
+    json["num_bits"] = 4;
+    json["type"] = scheme.family == Family::integer ? "int" : "float";
+    json["symmetric"] = true;
+    json["strategy"] = scheme.family == Family::nv ? "tensor_group" : "group";
+    json["group_size"] = scheme.group;
+    json["dynamic"] = false;
+    if (scheme.family == Family::nv) json["scale_dtype"] = "torch.float8_e4m3fn";
+    if (scheme.family == Family::mx) json["scale_dtype"] = "torch.uint8";
+    return json;
+}
+
+Json provenance_of(const QuantizationConfig& c) {
+    Json json;
+    json["scheme"] = c.scheme->name;
+    json["weight_scales"] = c.weight_rule;
+    json["activation_scales"] = c.activation_rule;
+    json["transforms"] = {{"qkv", c.qkv}, {"o", c.o}, {"gate_up", c.gate_up}, {"down", c.down}};
+    json["seed"] = c.seed;
+    return json;
+}
+
+constexpr std::string_view kWhere = "config.json: quantization_config";
+
+std::string shown(const Json& json) {
+    return printable(json.dump(-1, ' ', true, Json::error_handler_t::replace), 80);
+}
+
+const Json* find(const Json& json, const char* name) {
+    const auto it = json.find(name);
+    return it == json.end() || it->is_null() ? nullptr : &*it;
+}
+
+const Json& object_at(const Json& json, const char* name) {
+    const Json* field = find(json, name);
+    if (!field || !field->is_object()) fail("{}: '{}' is missing or not an object", kWhere, name);
+    return *field;
+}
+
+// Absent, or exactly `wanted`.
+void want(const Json& json, const char* name, const Json& wanted) {
+    const Json* field = find(json, name);
+    if (field && *field != wanted) fail("{}: '{}' is {}, wanted {}", kWhere, name, shown(*field), shown(wanted));
+}
+
+void want_empty(const Json& json, const char* name) {
+    const Json* field = find(json, name);
+    if (field && !field->empty()) fail("{}: a '{}' is not supported", kWhere, name);
+}
+
+std::string text_or(const Json& json, const char* name, std::string otherwise) {
+    const Json* field = find(json, name);
+    if (!field) return otherwise;
+    if (!field->is_string()) fail("{}: '{}' is {}, wanted a text", kWhere, name, shown(*field));
+    return field->get<std::string>();
+}
+
+Family family_of(const std::string& format) {
+    for (const auto family : {Family::mx, Family::nv, Family::integer})
+        if (format == format_of(family)) return family;
+    fail("{}: format '{}' is not supported; known are mxfp4-pack-quantized, nvfp4-pack-quantized, pack-quantized",
+         kWhere, printable(format));
+}
+
+const Scheme& scheme_of(Family family, const Json& weights, bool activations) {
+    const Json* group = find(weights, "group_size");
+    for (const auto& scheme : all_schemes())
+        if (scheme.family == family && scheme.quantized_activations == activations && group && *group == scheme.group)
+            return scheme;
+    fail("{}: no scheme for format {} with group_size {} and {} activations", kWhere, format_of(family),
+         group ? shown(*group) : "absent", activations ? "quantized" : "16-bit");
+}
+
+const Scheme& read_group(const Json& config, Family family) {
+    const Json& groups = object_at(config, "config_groups");
+    if (groups.size() != 1 || !groups.front().is_object())
+        fail("{}: {} config_groups; exactly one is supported", kWhere, groups.size());
+    const Json& group = groups.front();
+    want(group, "targets", Json::array({"Linear"}));
+    want(group, "format", format_of(family));
+    want_empty(group, "output_activations");
+    const Json& weights = object_at(group, "weights");
+    const bool activations = find(group, "input_activations") != nullptr;
+    const Scheme& scheme = scheme_of(family, weights, activations);
+    Json arguments = arguments_of(scheme);
+    for (const auto& [name, value] : arguments.items()) want(weights, name.c_str(), value);
+    if (const auto order = text_or(weights, "actorder", "static"); order != "static" && order != "weight")
+        fail("{}: actorder '{}' is not supported", kWhere, printable(order));
+    if (!activations) return scheme;
+    arguments["dynamic"] = family == Family::nv ? Json("local") : Json(true);
+    const Json& inputs = object_at(group, "input_activations");
+    for (const auto& [name, value] : arguments.items()) want(inputs, name.c_str(), value);
+    return scheme;
+}
+
+void read_provenance(const Json& json, QuantizationConfig& c) {
+    if (const auto name = text_or(json, "scheme", std::string(c.scheme->name)); name != c.scheme->name)
+        fail("{}: halfbyte says scheme '{}', config_groups say '{}'", kWhere, printable(name), c.scheme->name);
+    c.weight_rule = text_or(json, "weight_scales", "");
+    c.activation_rule = text_or(json, "activation_scales", c.activation_rule);
+    if (const Json* transforms = find(json, "transforms")) {
+        if (!transforms->is_object()) fail("{}: 'transforms' is {}, wanted an object", kWhere, shown(*transforms));
+        for (const auto& [name, text] : {std::pair{"qkv", &c.qkv}, {"o", &c.o}, {"gate_up", &c.gate_up}, {"down", &c.down}})
+            *text = text_or(*transforms, name, "none");
+    }
+    const Json* seed = find(json, "seed");
+    if (seed && !seed->is_number_unsigned()) fail("{}: 'seed' is {}, wanted a whole number", kWhere, shown(*seed));
+    if (seed) c.seed = seed->get<std::uint64_t>();
+}
+
+void check_rules(const QuantizationConfig& c) {
+    if (!c.weight_rule.empty()) find_scale_rule(c.weight_rule, c.scheme->family);
+    if (c.activation_rule.empty()) return;
+    if (!find_scale_rule(c.activation_rule, c.scheme->family).online)
+        fail("{}: the scale rule '{}' cannot serve activations", kWhere, c.activation_rule);
+}
+
+}  // namespace
+
+bool QuantizationConfig::ignores(const std::string& module) const {
+    return std::any_of(ignore.begin(), ignore.end(), [&](const std::string& pattern) {
+        if (!pattern.starts_with("re:")) return pattern == module;
+        try {
+            return std::regex_search(module, std::regex(pattern.substr(3)), std::regex_constants::match_continuous);
+        } catch (const std::regex_error&) {
+            fail("'{}' is not a regular expression", printable(pattern));
+        }
+    });
+}
+
+Json to_json(const QuantizationConfig& c) {
+    const bool ours = c.online_transform() || needs_divisor(c.weight_rule, c.scheme->family) ||
+                      needs_divisor(c.activation_rule, c.scheme->family);
+    const auto format = format_of(c.scheme->family);
+    Json group;
+    group["targets"] = Json::array({"Linear"});
+    group["format"] = format;
+    group["weights"] = arguments_of(*c.scheme);
+    group["input_activations"] = nullptr;
+    if (c.scheme->quantized_activations) {
+        Json inputs = arguments_of(*c.scheme);
+        inputs["dynamic"] = c.scheme->family == Family::nv ? Json("local") : Json(true);
+        if (c.scheme->family == Family::nv) inputs["observer"] = "static_minmax";
+        group["input_activations"] = inputs;
+    }
+    group["output_activations"] = nullptr;
+    Json json;
+    json["quant_method"] = ours ? "halfbyte" : "compressed-tensors";
+    json["format"] = format;
+    json["quantization_status"] = "compressed";
+    json["version"] = "0.20.0";
+    json["ignore"] = c.ignore;
+    json["kv_cache_scheme"] = nullptr;
+    json["global_compression_ratio"] = nullptr;
+    json["sparsity_config"] = Json::object();
+    json["transform_config"] = Json::object();
+    json["config_groups"] = {{"group_0", group}};
+    json["halfbyte"] = provenance_of(c);
+    return json;
+}
+
+std::optional<QuantizationConfig> quantization_config_of(const Json& model_config) {
+    const Json* json = model_config.is_object() ? find(model_config, "quantization_config") : nullptr;
+    if (!json) return std::nullopt;
+    if (!json->is_object()) fail("{} is {}, wanted an object", kWhere, shown(*json));
+    const auto method = text_or(*json, "quant_method", "absent");
+    if (method != "compressed-tensors" && method != "halfbyte")
+        fail("{}: quant_method '{}' is not supported; known are compressed-tensors and halfbyte", kWhere,
+             printable(method));
+    want(*json, "quantization_status", "compressed");
+    for (const char* name : {"kv_cache_scheme", "sparsity_config", "transform_config"}) want_empty(*json, name);
+    const Family family = family_of(text_or(*json, "format", "absent"));
+    QuantizationConfig c;
+    c.scheme = &read_group(*json, family);
+    if (c.scheme->quantized_activations) c.activation_rule = family == Family::nv ? "absmax" : "ct-round";
+    if (const Json* ignore = find(*json, "ignore")) {
+        if (!ignore->is_array()) fail("{}: 'ignore' is {}, wanted a list", kWhere, shown(*ignore));
+        for (const auto& name : *ignore) {
+            if (!name.is_string()) fail("{}: 'ignore' has {}, wanted names", kWhere, shown(name));
+            c.ignore.push_back(name.get<std::string>());
+        }
+    }
+    const Json* own = find(*json, "halfbyte");
+    if (own && !own->is_object()) fail("{}: 'halfbyte' is {}, wanted an object", kWhere, shown(*own));
+    if (method == "halfbyte" && !own) fail("{}: quant_method is halfbyte, but there is no 'halfbyte'", kWhere);
+    if (own) read_provenance(*own, c);
+    check_rules(c);
+    return c;
+}
+
+void check_layout(const QuantizationConfig& c) {
+    if (c.online_transform()) return;
+    std::vector<std::string_view> fitting;
+    for (const auto& rule : all_scale_rules())
+        if (rule.family == Family::mx && rule.divisor(1) == 1) fitting.push_back(rule.name);
+    for (const auto& [rule, option] : {std::pair{&c.weight_rule, "--weight-scales"},
+                                       std::pair{&c.activation_rule, "--activation-scales"}})
+        if (needs_divisor(*rule, c.scheme->family))
+            fail("the scale rule '{}' divides by 3, which plain {} files cannot hold: use {} with one of {}, or an "
+                 "online transform", *rule, c.scheme->name, option, fmt::join(fitting, ", "));
+}
+
+}  // namespace hb

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// What stands behind a Checkpoint: mapped files, tensors under their Hugging Face names with the place
+// and type of their bytes, and texts. A folder and a GGUF each know how to fill one in.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/file.hpp"
+#include "core/json.hpp"
+#include "io/checkpoint.hpp"
+#include "io/gguf.hpp"
+#include "io/stored_type.hpp"
+
+namespace hb {
+
+struct StoredTensor {
+    TensorInfo info;
+    const StoredType* type = nullptr;  // null: not numbers, raw bytes only
+    std::size_t file = 0;
+    std::uint64_t begin = 0;           // within that file
+    std::int64_t heads = 0;            // rows are stored in interleaved RoPE order; 0: as presented
+    float divisor = 1;                 // of FP4 blocks
+};
+
+struct Source {
+    std::filesystem::path path;
+    Json config;
+    std::vector<MappedFile> files;
+    std::vector<StoredTensor> tensors;  // sorted by info.name
+    std::vector<TensorInfo> infos;      // the same order
+    std::function<std::optional<std::string>(std::string_view)> asset;
+
+    const StoredTensor* find(std::string_view name) const;
+    const StoredTensor& get(std::string_view name) const;  // throws Error when absent
+    std::span<const std::byte> bytes(const StoredTensor& tensor) const;
+    void sort();                        // tensors by name; fills infos
+};
+
+Source open_folder(const std::filesystem::path& folder);
+Source open_gguf(const std::filesystem::path& file);
+// The part of open_gguf that reads nothing but `gguf`.
+void describe_gguf(const Gguf& gguf, Source& source);
+
+// config.json, tokenizer.json, tokenizer_config.json and generation_config.json of a GGUF.
+Json gguf_config(const Gguf& gguf);
+std::string gguf_tokenizer(const Gguf& gguf);
+std::string gguf_tokenizer_config(const Gguf& gguf);
+std::string gguf_generation_config(const Gguf& gguf);
+// end tokens (eos, then eot where it differs); none: empty
+std::vector<std::int64_t> gguf_end_tokens(const Gguf& gguf);
+
+// Folder of `org/name` in the local Hugging Face cache; empty when `model` has not that form.
+std::filesystem::path find_in_cache(const std::string& model);
+
+// Rows [first, first + count) of a tensor of numbers, seen as (rows, cols).
+Matrix<float> decode_rows(const Source& source, const StoredTensor& tensor, std::int64_t first,
+                          std::int64_t count, std::int64_t cols);
+// Rows of a tensor of MXFP4 or NVFP4 blocks.
+QTensor read_fp4_blocks(const Source& source, const StoredTensor& tensor, std::int64_t first,
+                        std::int64_t count, std::int64_t cols);
+// A module in compressed-tensors' packing: M.weight_packed and its scales.
+QTensor read_packed(const Source& source, const std::string& module, const Scheme& scheme, std::int64_t rows,
+                    std::int64_t cols);
+
+}  // namespace hb

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "model/model_tensors.hpp"
+
+#include "core/error.hpp"
+#include "io/quantization_config.hpp"
+#include "io/strict_json.hpp"
+
+namespace hb {
+namespace {
+
+struct Checker {
+    const Checkpoint& checkpoint;
+    const Scheme* scheme = nullptr;  // of quantized modules, null in a dense model
+
+    std::string where() const { return checkpoint.path().string(); }
+
+    const TensorInfo& find(const std::string& name) const {
+        const TensorInfo* info = checkpoint.find(name);
+        if (!info) fail("{}: tensor '{}' is missing", where(), name);
+        return *info;
+    }
+    void shape(const std::string& name, std::vector<std::int64_t> wanted) const {
+        const TensorInfo& info = find(name);
+        if (info.shape != wanted)
+            fail("{}: tensor '{}' has shape [{}], config.json wants [{}]", where(), name,
+                 fmt::join(info.shape, ", "), fmt::join(wanted, ", "));
+    }
+    void dense(const std::string& name, std::vector<std::int64_t> wanted) const {
+        shape(name, std::move(wanted));
+        const auto& dtype = find(name).dtype;
+        if (dtype != "BF16" && dtype != "F16" && dtype != "F32")
+            fail("{}: tensor '{}' is {}, wanted BF16, F16 or F32", where(), name, dtype);
+    }
+    void typed(const std::string& name, std::vector<std::int64_t> wanted, std::string_view dtype) const {
+        shape(name, std::move(wanted));
+        if (find(name).dtype != dtype)
+            fail("{}: tensor '{}' is {}, wanted {}", where(), name, find(name).dtype, dtype);
+    }
+    void linear(const std::string& module, LinearShape s) const {
+        if (!checkpoint.has(module + ".weight_packed")) return dense(module + ".weight", {s.out, s.in});
+        if (!scheme)
+            fail("{}: '{}' is quantized, but config.json has no quantization_config", where(), module);
+        if (s.in % scheme->group != 0)
+            fail("{}: '{}' has {} columns, not a multiple of {}'s group {}", where(), module, s.in,
+                 scheme->name, scheme->group);
+        const std::int64_t groups = s.in / scheme->group;
+        if (scheme->family == Family::integer) {
+            typed(module + ".weight_packed", {s.out, s.in / 8}, "I32");
+            typed(module + ".weight_scale", {s.out, groups}, "BF16");
+            return;
+        }
+        const bool nv = scheme->family == Family::nv;
+        typed(module + ".weight_packed", {s.out, s.in / 2}, "U8");
+        typed(module + ".weight_scale", {s.out, groups}, nv ? "F8_E4M3" : "U8");
+        if (nv) typed(module + ".weight_global_scale", {1}, "F32");
+        if (nv && scheme->quantized_activations) typed(module + ".input_global_scale", {1}, "F32");
+    }
+};
+
+void check_block(const Checker& check, const ModelConfig& c, std::int64_t layer) {
+    check.dense(module_name(layer, "input_layernorm.weight"), {c.hidden});
+    check.dense(module_name(layer, "post_attention_layernorm.weight"), {c.hidden});
+    if (c.qk_norm) {
+        check.dense(module_name(layer, "self_attn.q_norm.weight"), {c.head_dim});
+        check.dense(module_name(layer, "self_attn.k_norm.weight"), {c.head_dim});
+    }
+    for (const auto& linear : block_linears()) {
+        const auto module = module_name(layer, linear.name);
+        const auto shape = linear_shape(c, linear.name);
+        check.linear(module, shape);
+        const bool bias = linear.site == 0 ? c.qkv_bias : linear.site == 1 ? c.o_bias : c.mlp_bias;
+        if (bias) check.dense(module + ".bias", {shape.out});
+        else if (check.checkpoint.has(module + ".bias"))
+            fail("{}: tensor '{}.bias' is there, but config.json says no bias", check.where(), module);
+    }
+}
+
+}  // namespace
+
+ModelConfig model_config(const Checkpoint& checkpoint) {
+    const auto path = checkpoint.path();
+    const bool folder = std::filesystem::is_directory(path);
+    return parse_config(checkpoint.config(), folder ? (path / "config.json").string() : path.string());
+}
+
+void check_model_tensors(const Checkpoint& checkpoint, const ModelConfig& config) {
+    Checker check{checkpoint};
+    if (const auto quantized = quantization_config_of(checkpoint.config())) check.scheme = quantized->scheme;
+    for (const auto& tensor : checkpoint.tensors())
+        if (tensor.name.find(".experts.") != std::string::npos)
+            fail("{}: tensor '{}': mixtures of experts are not supported", check.where(), printable(tensor.name));
+    check.dense("model.embed_tokens.weight", {config.vocab, config.hidden});
+    check.dense("model.norm.weight", {config.hidden});
+    if (!config.tied) check.dense("lm_head.weight", {config.vocab, config.hidden});
+    for (std::int64_t layer = 0; layer < config.layers; ++layer) check_block(check, config, layer);
+}
+
+}  // namespace hb
