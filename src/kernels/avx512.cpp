@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// The AVX-512 entry. vdpbf16ps is not used: it runs at half the rate of fp32 multiply-adds.
+#include "kernels/table.hpp"
+
+#include "kernels/vector_avx512.inl"
+#include "kernels/multiply.inl"
+#include "kernels/rows.inl"
+#include "kernels/hadamard.inl"
+#include "kernels/quantize.inl"
+
+namespace hb {
+
+const Kernels kAvx512Kernels = {
+    "avx512", multiply, transpose, hadamard,      to_lanes,      kFastRules,
+    rms_norm, silu_multiply, softmax, log_sum_exp, kl_divergence,
+};
+
+}  // namespace hb

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every task in plain C++, the oracle of the others: same operations, same order, same bits. Its rules
+// refuse everything, which leaves quantization to the reference of schemes/.
+#include <cmath>
+
+#include "core/float_bits.hpp"
+#include "kernels/table.hpp"
+
+namespace hb {
+
+namespace {
+
+float element(const std::uint16_t* narrow, const float* wide, std::int64_t i) {
+    return narrow ? bf16_to_float(narrow[i]) : wide[i];
+}
+
+// acc = acc + (s0 + s1) over the blocks of row r of a and row l of a panel.
+float dot(const Multiply& m, int r, int panel, int l, float acc) {
+    for (std::int64_t block = 0; block < m.blocks; ++block) {
+        float s[2] = {};
+        for (int i = 0; i < kBlock; ++i) {
+            const std::int64_t in_a = r * m.a_stride + block * kBlock + i;
+            const std::int64_t in_b = panel * m.b_stride + block * kTile + i / 2 * 32 + 2 * l + i % 2;
+            s[i % 2] = std::fma(element(m.narrow_a, m.wide_a, in_a), element(m.narrow_b, m.wide_b, in_b),
+                                s[i % 2]);
+        }
+        acc = acc + (s[0] + s[1]);
+    }
+    return acc;
+}
+
+void multiply(const Multiply& m) {
+    for (int r = 0; r < m.rows; ++r) {
+        for (int column = 0; column < 16 * m.panels; ++column) {
+            float& c = m.c[r * m.c_stride + column];
+            c = dot(m, r, column / 16, column % 16, m.resume ? c : 0);
+        }
+    }
+}
+
+void transpose(const std::uint32_t* in, std::uint32_t* out, std::int64_t out_stride) {
+    for (int i = 0; i < 16; ++i) {
+        for (int j = 0; j < 16; ++j) out[j * out_stride + i] = in[16 * i + j];
+    }
+}
+
+void hadamard(float* x, std::int64_t n, int block) {
+    const auto factor = static_cast<float>(1 / std::sqrt(static_cast<double>(block)));
+    for (int h = 1; h < block; h *= 2) {
+        for (std::int64_t i = 0; i < n; ++i) {
+            if (i & h) continue;
+            const float a = x[i], b = x[i + h];
+            x[i] = a + b;
+            x[i + h] = a - b;
+        }
+    }
+    for (std::int64_t i = 0; i < n; ++i) x[i] *= factor;
+}
+
+void to_lanes(const float* x, std::int64_t n, std::uint16_t* narrow, float* wide) {
+    for (std::int64_t i = 0; i < n; ++i) {
+        const std::int64_t to = i / 32 * 32 + i % 16 * 2 + i / 16 % 2;
+        if (narrow) narrow[to] = float_to_bf16(x[i]);
+        else wide[to] = x[i];
+    }
+}
+
+float exp_of(float x) {
+    if (x < kExpLow) return 0;
+    if (!(x <= kExpHigh)) return x + INFINITY;
+    const float shifted = std::fma(x, 1.44269504f, 12582912.f), n = shifted - 12582912.f;
+    const float r = std::fma(-n, -2.12194440e-4f, std::fma(-n, 0.693359375f, x));
+    float p = 1.9875691500e-4f;
+    for (const float c : {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f,
+                          5.0000001201e-1f}) {
+        p = std::fma(p, r, c);
+    }
+    p = std::fma(p, r * r, r) + 1;
+    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(p) + (std::bit_cast<std::uint32_t>(shifted) << 23));
+}
+
+template <class T>
+T tree(T (&lanes)[16]) {
+    for (int half = 8; half > 0; half /= 2) {
+        for (int l = 0; l < half; ++l) lanes[l] += lanes[l + half];
+    }
+    return lanes[0];
+}
+
+void rms_norm(const float* x, const float* weight, float eps, std::int64_t n, float* y) {
+    float lanes[16] = {};
+    for (std::int64_t i = 0; i < n; ++i) lanes[i % 16] = std::fma(x[i], x[i], lanes[i % 16]);
+    const float scale = 1 / std::sqrt(tree(lanes) / static_cast<float>(n) + eps);
+    for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] * scale * weight[i];
+}
+
+void silu_multiply(const float* gate, const float* up, std::int64_t n, float* out) {
+    for (std::int64_t i = 0; i < n; ++i) out[i] = gate[i] / (1 + exp_of(0 - gate[i])) * up[i];
+}
+
+void softmax(const Softmax& s) {
+    float top = -INFINITY, lanes[16] = {};
+    for (std::int64_t i = s.begin; i < s.end; ++i) {
+        s.scores[i] *= s.scale;
+        top = s.scores[i] > top ? s.scores[i] : top;
+    }
+    for (std::int64_t i = 0; i < s.width; ++i) {
+        s.scores[i] = i >= s.begin && i < s.end ? exp_of(s.scores[i] - top) : 0;
+        lanes[i % 16] += s.scores[i];
+    }
+    const float part = 1 / tree(lanes);
+    for (std::int64_t i = 0; i < s.width; ++i) s.scores[i] *= part;
+    to_lanes(s.scores, s.width, s.narrow, s.wide);
+}
+
+double log_sum_exp(const float* x, std::int64_t n) {
+    float top = -INFINITY;
+    double lanes[16] = {};
+    for (std::int64_t i = 0; i < n; ++i) top = x[i] > top ? x[i] : top;
+    for (std::int64_t i = 0; i < n; ++i) lanes[i % 16] += exp_of(x[i] - top);
+    return top + std::log(tree(lanes));
+}
+
+double kl_divergence(const float* p, double lse_p, const float* q, double lse_q, std::int64_t n) {
+    double lanes[16] = {};
+    for (std::int64_t i = 0; i < n; ++i) {
+        const double log_p = p[i] - lse_p, log_q = q[i] - lse_q;
+        const double weight = exp_of(static_cast<float>(log_p));
+        lanes[i % 16] = std::fma(weight, log_p - log_q, lanes[i % 16]);
+    }
+    return tree(lanes);
+}
+
+bool refuse(const float*, std::int64_t, float, float*) { return false; }
+
+}  // namespace
+
+const Kernels kRefKernels = {
+    "ref", multiply, transpose, hadamard, to_lanes,
+    {refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse},
+    rms_norm, silu_multiply, softmax, log_sum_exp, kl_divergence,
+};
+
+}  // namespace hb

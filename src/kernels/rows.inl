@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is done to one row at a time: exp and everything made of it, sums in 16 strided lanes, lane order.
+namespace hb {
+namespace {
+
+// e^x: n = x / ln 2 to nearest, r = x - n ln 2 in two steps, a polynomial of degree 7 in r, then n is added
+// to the exponent. The same operations as exp_of() in ref.cpp.
+inline V exp(V x) {
+    const V magic = set(12582912.f);
+    const V shifted = fma(x, set(1.44269504f), magic), n = shifted - magic;
+    const V r = fnma(n, set(-2.12194440e-4f), fnma(n, set(0.693359375f), x));
+    V p = set(1.9875691500e-4f);
+    p = fma(p, r, set(1.3981999507e-3f));
+    p = fma(p, r, set(8.3334519073e-3f));
+    p = fma(p, r, set(4.1665795894e-2f));
+    p = fma(p, r, set(1.6666665459e-1f));
+    p = fma(p, r, set(5.0000001201e-1f));
+    p = fma(p, r * r, r) + set(1.f);
+    const V y = floats(bits(p) + left<23>(bits(shifted)));
+    const V high = select(less_equal(x, set(kExpHigh)), y, x + floats(set(0x7f800000u)));
+    return select(less(x, set(kExpLow)), set(0.f), high);
+}
+
+template <class T, class Add>
+T tree(T (&lanes)[16], Add add) {
+    for (int half = 8; half > 0; half /= 2) {
+        for (int l = 0; l < half; ++l) lanes[l] = add(lanes[l], lanes[l + half]);
+    }
+    return lanes[0];
+}
+
+inline float sum(V v) {
+    alignas(64) float lanes[16];
+    store(lanes, v);
+    return tree(lanes, [](float a, float b) { return a + b; });
+}
+inline float largest(V v) {
+    alignas(64) float lanes[16];
+    store(lanes, v);
+    return tree(lanes, [](float a, float b) { return a > b ? a : b; });
+}
+inline double sum(D v) {
+    alignas(64) double lanes[16];
+    store(lanes, v);
+    return tree(lanes, [](double a, double b) { return a + b; });
+}
+
+// fp32 -> bf16 in the high half of each lane; the low half is not cleared.
+inline N round_bits(V x) {
+    const N u = bits(x);
+    const N rounded = u + set(0x7fffu) + (right<16>(u) & set(1u));
+    const N quiet = u | set(0x400000u);
+    return select(less(set(0x7f800000u), u & set(0x7fffffffu)), quiet, rounded);
+}
+
+inline void store_block(V low, V high, std::uint16_t* narrow, float* wide) {
+    if (!narrow) return store_pairs(wide, low, high);
+    const N both = right<16>(round_bits(low)) | (round_bits(high) & set(0xffff0000u));
+    store(reinterpret_cast<std::uint32_t*>(narrow), both);
+}
+
+// n: a multiple of 32
+void to_lanes(const float* x, std::int64_t n, std::uint16_t* narrow, float* wide) {
+    for (std::int64_t i = 0; i < n; i += kBlock) {
+        store_block(load(x + i), load(x + i + 16), narrow ? narrow + i : nullptr, wide ? wide + i : nullptr);
+    }
+}
+
+void rms_norm(const float* x, const float* weight, float eps, std::int64_t n, float* y) {
+    V squares = set(0.f);
+    std::int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+        const V v = load(x + i);
+        squares = fma(v, v, squares);
+    }
+    const int rest = static_cast<int>(n - i);
+    const V last = load_first(x + i, rest);
+    squares = fma(last, last, squares);
+    const float mean = sum(squares) / static_cast<float>(n);
+    const V scale = set(1 / __builtin_sqrtf(mean + eps));
+    for (i = 0; i + 16 <= n; i += 16) store(y + i, load(x + i) * scale * load(weight + i));
+    store_first(y + i, rest, last * scale * load_first(weight + i, rest));
+}
+
+inline V silu(V gate, V up) {
+    return gate / (set(1.f) + exp(set(0.f) - gate)) * up;
+}
+
+void silu_multiply(const float* gate, const float* up, std::int64_t n, float* out) {
+    std::int64_t i = 0;
+    for (; i + 16 <= n; i += 16) store(out + i, silu(load(gate + i), load(up + i)));
+    const int rest = static_cast<int>(n - i);
+    store_first(out + i, rest, silu(load_first(gate + i, rest), load_first(up + i, rest)));
+}
+
+// Scaled scores with -infinity where a position is not seen; their largest.
+float mask_scores(const Softmax& s, std::int64_t first, std::int64_t last) {
+    V top = floats(set(0xff800000u));
+    const V hidden = top, scale = set(s.scale);
+    for (std::int64_t i = first; i < last; i += 16) {
+        V v = load(s.scores + i) * scale;
+        if (i < s.begin || i + 16 > s.end) {
+            const N position = count_up() + set(static_cast<std::uint32_t>(i));
+            const N begin = set(static_cast<std::uint32_t>(s.begin)), end = set(static_cast<std::uint32_t>(s.end));
+            v = select(less(position, begin), hidden, select(less(position, end), v, hidden));
+        }
+        store(s.scores + i, v);
+        top = max(v, top);
+    }
+    return largest(top);
+}
+
+void softmax(const Softmax& s) {
+    const std::int64_t first = s.begin / kBlock * kBlock, last = (s.end + kBlock - 1) / kBlock * kBlock;
+    const V top = set(mask_scores(s, first, last));
+    V total = set(0.f);
+    for (std::int64_t i = first; i < last; i += 16) {
+        const V e = exp(load(s.scores + i) - top);
+        store(s.scores + i, e);
+        total = total + e;
+    }
+    const V part = set(1 / sum(total));
+    for (std::int64_t i = 0; i < s.width; i += kBlock) {
+        const bool seen = i >= first && i < last;
+        const V low = seen ? load(s.scores + i) * part : set(0.f);
+        const V high = seen ? load(s.scores + i + 16) * part : set(0.f);
+        store_block(low, high, s.narrow ? s.narrow + i : nullptr, s.wide ? s.wide + i : nullptr);
+    }
+}
+
+double log_sum_exp(const float* x, std::int64_t n) {
+    const V hidden = floats(set(0xff800000u));
+    const std::int64_t whole = n / 16 * 16;
+    const M tail = less(count_up(), set(static_cast<std::uint32_t>(n - whole)));
+    const V last = select(tail, load_first(x + whole, static_cast<int>(n - whole)), hidden);
+    V tops = last;
+    for (std::int64_t i = 0; i < whole; i += 16) tops = max(load(x + i), tops);
+    const float top = largest(tops);
+    D total = set_double(0);
+    for (std::int64_t i = 0; i < whole; i += 16) total = total + to_double(exp(load(x + i) - set(top)));
+    total = total + to_double(exp(last - set(top)));
+    return top + __builtin_log(sum(total));
+}
+
+inline D kl_terms(V p, D lse_p, V q, D lse_q, D total) {
+    const D log_p = to_double(p) - lse_p, log_q = to_double(q) - lse_q;
+    return fma(to_double(exp(to_float(log_p))), log_p - log_q, total);
+}
+
+double kl_divergence(const float* p, double lse_p, const float* q, double lse_q, std::int64_t n) {
+    const D a = set_double(lse_p), b = set_double(lse_q);
+    D total = set_double(0);
+    std::int64_t i = 0;
+    for (; i + 16 <= n; i += 16) total = kl_terms(load(p + i), a, load(q + i), b, total);
+    if (i == n) return sum(total);
+    const int rest = static_cast<int>(n - i);
+    const V hidden = set(-1e30f);  // e^x = 0 and a finite difference
+    const M tail = less(count_up(), set(static_cast<std::uint32_t>(rest)));
+    return sum(kl_terms(select(tail, load_first(p + i, rest), hidden), a,
+                        select(tail, load_first(q + i, rest), hidden), b, total));
+}
+
+}  // namespace
+}  // namespace hb

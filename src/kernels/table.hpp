@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// The table of an instruction set: the innermost tasks as plain functions on plain pointers. The files
+// behind it are compiled for different machines, so this header holds no function that a linker could
+// take from the wrong one. Everything is specified in kernels.hpp; ref.cpp says it in plain C++.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/kernels.hpp"
+
+namespace hb {
+
+constexpr int kTileRows = 192;    // what one Multiply may cover
+constexpr int kTilePanels = 16;   // 256 columns
+constexpr int kBlock = 32;        // k of one step of the dot product
+constexpr int kTile = 512;        // elements of a panel in one block
+
+// c (rows, 16 * panels) = a b^T by the dot product, acc from c when `resume`, else from +0.
+struct Multiply {
+    const std::uint16_t* narrow_a = nullptr;  // one of the two: rows in lane order, a_stride apart
+    const float* wide_a = nullptr;
+    std::int64_t a_stride = 0;
+    const std::uint16_t* narrow_b = nullptr;  // one of the two: the first panel, b_stride apart
+    const float* wide_b = nullptr;
+    std::int64_t b_stride = 0;
+    float* c = nullptr;
+    std::int64_t c_stride = 0;
+    std::int64_t blocks = 0;
+    int rows = 0, panels = 0;
+    bool resume = false;
+};
+
+// Scores of one row at positions [0, width) -> probabilities in lane order, in the one that is given.
+struct Softmax {
+    float* scores = nullptr;             // (width), overwritten
+    std::int64_t width = 0;              // a multiple of 32
+    std::int64_t begin = 0, end = 0;     // positions that are seen; the others get 0
+    float scale = 1;
+    std::uint16_t* narrow = nullptr;
+    float* wide = nullptr;
+};
+
+// x (n), whole groups -> element * scale. False, with y in part written, when x or the divisor lies outside
+// the range in which the fast path is exact: then quantize_activation() does it.
+using QuantizeRow = bool (*)(const float* x, std::int64_t n, float divisor, float* y);
+struct FastRules {
+    QuantizeRow mx_ocp, mx_ct_round, mx_fp_quant, mx_rceil, mx_ceil725, mx_mse, mx_mse43;
+    QuantizeRow nv_absmax, nv_four_over_six, nv_sweep4, nv_sweep8, nv_sweep;
+};
+
+struct Kernels {
+    const char* name;
+    void (*multiply)(const Multiply&);
+    // 16 x 16 transpose of 32-bit elements, rows of `in` 16 apart
+    void (*transpose)(const std::uint32_t* in, std::uint32_t* out, std::int64_t out_stride);
+    void (*hadamard)(float* x, std::int64_t n, int block);
+    void (*to_lanes)(const float* x, std::int64_t n, std::uint16_t* narrow, float* wide);
+    FastRules rules;
+    void (*rms_norm)(const float* x, const float* weight, float eps, std::int64_t n, float* y);
+    void (*silu_multiply)(const float* gate, const float* up, std::int64_t n, float* out);
+    void (*softmax)(const Softmax&);
+    double (*log_sum_exp)(const float* x, std::int64_t n);
+    double (*kl_divergence)(const float* p, double lse_p, const float* q, double lse_q, std::int64_t n);
+};
+
+extern const Kernels kRefKernels, kAvx2Kernels, kAvx512Kernels, kAmxKernels;
+
+// Largest and smallest argument of exp: above gives infinity, below gives +0.
+constexpr float kExpHigh = 88.72283f, kExpLow = -87.33654f;
+
+}  // namespace hb

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+// The dot product: its definition element by element, the same bits from every entry, any cut and any
+// number of threads, the bound against fp64, and exactness for 4-bit operands.
+#include "kernels/sample.hpp"
+#include "schemes/qtensor.hpp"
+
+namespace hb {
+
+namespace {
+
+struct Shape {
+    std::int64_t rows, n, k;
+};
+
+constexpr Shape kShapes[] = {
+    {1, 16, 32},   {2, 17, 40},    {3, 31, 64},   {4, 48, 33},  {5, 100, 96},  {6, 64, 320}, {7, 33, 576},
+    {13, 300, 31}, {16, 16, 1},    {31, 65, 288}, {33, 1, 700}, {48, 32, 2080}, {70, 129, 95}, {193, 40, 64},
+    {200, 272, 96}, {1, 577, 4133},
+};
+
+float dot(const float* a, const float* b, std::int64_t k) {
+    float acc = 0;
+    for (std::int64_t block = 0; block < k; block += 32) {
+        float s[2] = {};
+        for (std::int64_t i = block; i < std::min(k, block + 32); ++i) {
+            float& chain = s[(i - block) / 16];
+            chain = std::fma(a[i], b[i], chain);
+        }
+        acc = acc + (s[0] + s[1]);
+    }
+    return acc;
+}
+
+double exact_dot(const float* a, const float* b, std::int64_t k, double& magnitude) {
+    double sum = magnitude = 0;
+    for (std::int64_t i = 0; i < k; ++i) {
+        sum += static_cast<double>(a[i]) * b[i];
+        magnitude += std::fabs(static_cast<double>(a[i]) * b[i]);
+    }
+    return sum;
+}
+
+class Gemm : public testing::TestWithParam<Shape> {};
+
+TEST_P(Gemm, RefIsTheDefinition) {
+    const auto [rows, n, k] = GetParam();
+    const auto x = bf16_matrix(rows, k, 1), w = bf16_matrix(n, k, 2);
+    Threads one(1);
+    const auto c = product(ref(), one, operand(ref(), x), pack(w.view(), Precision::bf16, one));
+    for (std::int64_t r = 0; r < rows; ++r) {
+        for (std::int64_t i = 0; i < n; ++i) ASSERT_EQ(c(r, i), dot(x.row(r), w.row(i), k)) << r << ' ' << i;
+    }
+}
+
+TEST_P(Gemm, EveryEntryGivesTheBitsOfRefOnAnyNumberOfThreads) {
+    const auto [rows, n, k] = GetParam();
+    Threads one(1), two(2), three(3);
+    const auto x = bf16_matrix(rows, k, 3), w = bf16_matrix(n, k, 4);
+    const auto b = pack(w.view(), Precision::bf16, two);
+    const auto expected = product(ref(), one, operand(ref(), x), b);
+    for (const Kernels* kernels : wide_kernels()) {
+        for (Threads* threads : {&one, &two, &three}) {
+            EXPECT_EQ(difference(expected, product(*kernels, *threads, operand(*kernels, x), b)), "")
+                << name_of(*kernels) << ' ' << threads->count();
+        }
+    }
+}
+
+TEST_P(Gemm, WideOperandsKeepFullPrecision) {
+    const auto [rows, n, k] = GetParam();
+    Threads one(1);
+    const auto x = normal_matrix(rows, k, 5), w = normal_matrix(n, k, 6), narrow = bf16_matrix(n, k, 6);
+    for (const Precision right : {Precision::bf16, Precision::f32}) {
+        const auto& side = right == Precision::bf16 ? narrow : w;
+        const auto b = pack(side.view(), right, one);
+        const auto expected = product(ref(), one, operand(ref(), x, Precision::f32), b);
+        for (const Kernels* kernels : wide_kernels()) {
+            const auto c = product(*kernels, one, operand(*kernels, x, Precision::f32), b);
+            if (name_of(*kernels) != "amx" || right == Precision::f32) {
+                EXPECT_EQ(difference(expected, c), "");
+            }
+            for (std::int64_t r = 0; r < rows; ++r) {
+                for (std::int64_t i = 0; i < n; ++i) {
+                    double magnitude;
+                    const double sum = exact_dot(x.row(r), side.row(i), k, magnitude);
+                    ASSERT_NEAR(c(r, i), sum, magnitude * 0x1p-24 * (60 + static_cast<double>(k) / 32));
+                }
+            }
+        }
+    }
+}
+
+// Each product passes at most 16 roundings of its chain, one of s0 + s1 and one for each block behind it.
+TEST_P(Gemm, LiesWithinItsBoundOfTheExactSum) {
+    const auto [rows, n, k] = GetParam();
+    Threads one(1);
+    const auto x = bf16_matrix(rows, k, 7), w = bf16_matrix(n, k, 8);
+    const auto c = product(pick_kernels(), one, operand(ref(), x), pack(w.view(), Precision::bf16, one));
+    for (std::int64_t r = 0; r < rows; ++r) {
+        for (std::int64_t i = 0; i < n; ++i) {
+            double magnitude;
+            const double sum = exact_dot(x.row(r), w.row(i), k, magnitude);
+            ASSERT_NEAR(c(r, i), sum, magnitude * 0x1p-24 * (18 + static_cast<double>(k) / 32));
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, Gemm, testing::ValuesIn(kShapes), [](const auto& shape) {
+    return fmt::format("{}x{}x{}", shape.param.rows, shape.param.n, shape.param.k);
+});
+
+// Rows of element * scale as the scheme's codec makes them.
+Matrix<float> four_bit_matrix(const Scheme& scheme, std::int64_t rows, std::int64_t k, std::uint64_t seed) {
+    Random random{seed};
+    Matrix<float> m(rows, k);
+    for (std::int64_t r = 0; r < rows; ++r) {
+        for (std::int64_t first = 0; first < k; first += scheme.group) {
+            const int bits = scheme.family == Family::mx ? 117 + static_cast<int>(random.bits() % 20)
+                                                         : 1 + static_cast<int>(random.bits() % 126);
+            const float scale = decode_scale(scheme.family, static_cast<std::uint16_t>(bits));
+            for (std::int64_t i = first; i < first + scheme.group; ++i) {
+                m(r, i) = scale * decode_element(scheme.family, static_cast<std::uint8_t>(random.bits() & 15));
+            }
+        }
+    }
+    return m;
+}
+
+// Every group's product in fp64, where it is exact, then the adds of the definition.
+TEST(GemmOfFourBits, GroupsAreExact) {
+    Threads one(1);
+    for (const char* name : {"mxfp4", "nvfp4"}) {
+        const Scheme& scheme = find_scheme(name);
+        const auto x = four_bit_matrix(scheme, 21, 320, 9), w = four_bit_matrix(scheme, 37, 320, 10);
+        const auto b = pack(w.view(), Precision::bf16, one);
+        const auto c = product(pick_kernels(), one, operand(pick_kernels(), x), b);
+        for (std::int64_t r = 0; r < x.rows; ++r) {
+            for (std::int64_t n = 0; n < w.rows; ++n) {
+                float acc = 0;
+                for (std::int64_t block = 0; block < 320; block += 32) {
+                    double s[2], magnitude;
+                    for (int g = 0; g < 2; ++g) {
+                        s[g] = exact_dot(x.row(r) + block + 16 * g, w.row(n) + block + 16 * g, 16, magnitude);
+                    }
+                    if (scheme.family == Family::mx) {
+                        acc = static_cast<float>(acc + (s[0] + s[1]));  // one rounding
+                    } else {
+                        acc = acc + (static_cast<float>(s[0]) + static_cast<float>(s[1]));
+                    }
+                }
+                ASSERT_EQ(c(r, n), acc) << name << ' ' << r << ' ' << n;
+            }
+        }
+    }
+}
+
+TEST(GemmEpilogue, ScalesAddsAndBiasesInThisOrder) {
+    Threads two(2);
+    const auto x = bf16_matrix(50, 64, 11), w = bf16_matrix(70, 64, 12), bias = normal_matrix(1, 70, 13),
+               before = normal_matrix(50, 70, 14);
+    const auto b = pack(w.view(), Precision::bf16, two);
+    const auto plain = product(ref(), two, operand(ref(), x), b);
+    for (const Kernels* kernels : wide_kernels()) {
+        const auto biased = product(*kernels, two, operand(*kernels, x), b, .37f, bias.row(0));
+        Matrix<float> added = before;
+        gemm(*kernels, two, operand(*kernels, x), b, added.view(), .37f, nullptr, true);
+        for (std::int64_t r = 0; r < 50; ++r) {
+            for (std::int64_t n = 0; n < 70; ++n) {
+                const float scaled = .37f * plain(r, n);
+                EXPECT_EQ(biased(r, n), scaled + bias(0, n));
+                EXPECT_EQ(added(r, n), before(r, n) + scaled);
+            }
+        }
+    }
+}
+
+TEST(Gemm, RefusesShapesThatDoNotFit) {
+    Threads one(1);
+    const auto x = bf16_matrix(2, 32, 1), w = bf16_matrix(3, 64, 1);
+    Matrix<float> c(2, 3);
+    const auto b = pack(w.view(), Precision::bf16, one);
+    EXPECT_THROW(gemm(ref(), one, operand(ref(), x), b, c.view()), Error);
+}
+
+TEST(PackBf16, EqualsPack) {
+    Threads one(1);
+    const auto w = bf16_matrix(37, 75, 2);
+    Matrix<std::uint16_t> bits(37, 75);
+    for (std::size_t i = 0; i < bits.values.size(); ++i) bits.values[i] = float_to_bf16(w.values[i]);
+    const auto a = pack(w.view(), Precision::bf16, one), b = pack_bf16(bits.view(), one);
+    EXPECT_TRUE(a.narrow == b.narrow);
+    EXPECT_EQ(a.narrow.size(), 48u * 96u);
+}
+
+TEST(FindKernels, NamesTheKnownOnes) {
+    EXPECT_EQ(name_of(find_kernels("ref")), "ref");
+    try {
+        find_kernels("sse");
+        FAIL();
+    } catch (const Error& e) {
+        EXPECT_NE(std::string(e.what()).find("avx512"), std::string::npos);
+    }
+}
+
+}  // namespace
+
+}  // namespace hb
