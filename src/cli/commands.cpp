@@ -42,6 +42,7 @@ int parse_and_run(int argc, const char* const* argv) {
     std::vector<Action> actions;
     for (const Command& command : kCommands) {
         CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.help));
+        sub->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
         actions.push_back(command.define(*sub));
     }
     try {

@@ -40,7 +40,7 @@ void add_json(CLI::App& app, std::filesystem::path& file) {
 void add_repeated(CLI::App& app, const std::string& name, std::vector<std::string>& values,
                   const std::string& help) {
     app.add_option(name, values, help + " (may be repeated)")
-        ->expected(1)
+        ->allow_extra_args(false)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
