@@ -6,13 +6,12 @@
 //
 // Columns [first, last) are solved by halves: the left half, then one product that adds its errors
 // to the right half's targets, then the right half. All but the `block` columns at the leaves is
-// matrix products: in^2 flops a row.
+// matrix products: in^2 flops a row. A target takes its errors in solving order, by fused
+// multiply-adds, whatever the block: the codes do not depend on it.
 //
 // A column keeps the scale of the group it came from, whatever its place in the solving order
 // (static activation order, arXiv 2509.23202 section 3).
 #include "quantizers/gptq.hpp"
-
-#include <cblas.h>
 
 #include <algorithm>
 #include <chrono>
@@ -20,6 +19,7 @@
 
 #include "core/error.hpp"
 #include "quantizers/gptq_factor.hpp"
+#include "quantizers/product.hpp"
 #include "quantizers/round_column.hpp"
 #include "quantizers/site.hpp"
 
@@ -76,10 +76,10 @@ void solve_leaf(const GptqFactor& factor, const Scheme& scheme, std::int64_t fir
 // targets[middle, last) += push[first, middle)[middle, last)^T errors[first, middle)
 void push_errors(const GptqFactor& factor, std::int64_t first, std::int64_t middle,
                  std::int64_t last, Workspace& space) {
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, static_cast<int>(last - middle), kLanes,
-                static_cast<int>(middle - first), 1, &factor.push(first, middle),
-                static_cast<int>(factor.push.cols), space.weights.row(first), kLanes, 1,
-                space.targets.row(middle), kLanes);
+    const View<const float> push{&factor.push(first, middle), middle - first, last - middle,
+                                 factor.push.cols};
+    add_product(1, push, space.weights.view().middle_rows(first, middle - first),
+                space.targets.view().middle_rows(middle, last - middle));
 }
 
 void solve(const GptqFactor& factor, const Scheme& scheme, std::int64_t block, std::int64_t first,
@@ -136,7 +136,6 @@ std::vector<LinearResult> run_gptq(const SiteProblem& problem, Threads& threads)
     }
     if (problem.options.block < 1)
         fail("gptq: block is {}; wanted at least 1", problem.options.block);
-    openblas_set_num_threads(1);
     const auto start = std::chrono::steady_clock::now();
     const auto factor = factor_hessian(problem.hessian, problem.options, threads);
     auto results = sweep(problem, factor, threads);

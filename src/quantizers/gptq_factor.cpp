@@ -60,22 +60,27 @@ void fill(View<double> a, View<const float> h, const std::vector<std::int64_t>& 
     threads.loop(a.rows, [&](std::int64_t r, int) {
         const std::int64_t i = column(r);
         const bool dead = h(i, i) == 0;
-        for (std::int64_t c = 0; c < r; ++c) {
+        a(r, r) = dead ? 1.0 : static_cast<double>(h(i, i)) + added;
+        for (std::int64_t c = r + 1; c < a.cols; ++c) {
             const std::int64_t j = column(c);
             a(r, c) = dead || h(j, j) == 0 ? 0.0 : static_cast<double>(h(i, j));
         }
-        a(r, r) = dead ? 1.0 : static_cast<double>(h(i, i)) + added;
     });
 }
 
-Matrix<float> push_matrix(View<const double> l, Threads& threads) {
-    const std::int64_t n = l.rows;
+// V = J R^T J, J the reversal
+Matrix<float> push_matrix(View<const double> r, Threads& threads) {
+    constexpr std::int64_t kBlock = 64;
+    const std::int64_t n = r.rows;
     Matrix<float> push(n, n);
-    threads.loop(n, [&](std::int64_t i, int) {
-        const double* row = l.row(n - 1 - i);
-        for (std::int64_t j = i + 1; j < n; ++j) {
-            const std::int64_t c = n - 1 - j;
-            push(i, j) = static_cast<float>(row[c] / l(c, c));
+    threads.loop((n + kBlock - 1) / kBlock, [&](std::int64_t b, int) {
+        const std::int64_t first = b * kBlock, last = std::min(n, first + kBlock);
+        for (std::int64_t j = first + 1; j < n; ++j) {
+            const double* row = r.row(n - 1 - j);
+            const double pivot = row[n - 1 - j];
+            for (std::int64_t i = first; i < std::min(last, j); ++i) {
+                push(i, j) = static_cast<float>(row[n - 1 - i] / pivot);
+            }
         }
     });
     return push;
