@@ -15,6 +15,9 @@ void random_hadamard_apply(float* x, int block, std::uint64_t seed);
 Matrix<double> random_hadamard_matrix(int block, std::uint64_t seed);
 float random_sign(std::uint64_t seed, int i);  // +1 or -1
 
+void identity_apply(float* x, int block, std::uint64_t seed);
+Matrix<double> identity_matrix(int block, std::uint64_t seed);
+
 void gsr_apply(float* x, int block, std::uint64_t seed);
 Matrix<double> gsr_matrix(int block, std::uint64_t seed);
 

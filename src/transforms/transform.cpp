@@ -15,6 +15,7 @@ namespace {
 constexpr int kMaxBlock = 4096, kMaxDefaultBlock = 128;
 
 constexpr TransformKind kKinds[] = {
+    {"identity", "nothing moves, but it is recorded", false, identity_apply, identity_matrix},
     {"hadamard", "Sylvester's Hadamard matrix", true, hadamard_apply, hadamard_matrix},
     {"randomized-hadamard", "Hadamard behind random signs", true, random_hadamard_apply,
      random_hadamard_matrix, true},

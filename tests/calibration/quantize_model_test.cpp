@@ -12,6 +12,7 @@
 #include "calibration/dataset.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
+#include "core/random.hpp"
 #include "engine/decoder.hpp"
 #include "recipes/recipe.hpp"
 
@@ -29,7 +30,7 @@ protected:
     void SetUp() override {
         fs::remove_all(folder);
         fs::create_directories(folder);
-        Random random{3, 0};
+        hb::Random random{3, 0};
         std::vector<std::int32_t> tokens(40 * 8);
         for (auto& token : tokens) token = static_cast<std::int32_t>(random.bits() % 64);
         write_file(calibration(), {reinterpret_cast<const char*>(tokens.data()), tokens.size() * 4});
