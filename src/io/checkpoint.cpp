@@ -98,7 +98,13 @@ Checkpoint::Checkpoint(Checkpoint&&) noexcept = default;
 Checkpoint& Checkpoint::operator=(Checkpoint&&) noexcept = default;
 
 Checkpoint Checkpoint::open(const std::string& model) {
-    return Checkpoint(std::make_unique<Source>(open_source(model)));
+    auto source = std::make_unique<Source>(open_source(model));
+    try {
+        quantization_config_of(source->config);
+    } catch (const Error& error) {
+        fail("{}: {}", source->path.string(), error.what());
+    }
+    return Checkpoint(std::move(source));
 }
 
 const fs::path& Checkpoint::path() const { return source_->path; }

@@ -1,0 +1,82 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Makes the golden files beside it. Needs numpy, gguf, torch, safetensors, compressed-tensors.
+
+ggml_blocks.safetensors    TYPE.raw: random blocks with finite scales; TYPE.values: gguf-py's dequantize
+ct_FORMAT.safetensors      one linear as compressed-tensors packs it, and its decoded weight
+config_SCHEME.json         quantization_config as compressed-tensors writes it
+"""
+import json
+import pathlib
+
+import gguf
+import numpy as np
+import torch
+from compressed_tensors.compressors import ModelCompressor
+from compressed_tensors.quantization import QuantizationConfig, apply_quantization_config, preset_name_to_scheme
+from compressed_tensors.quantization.utils import calculate_qparams, generate_gparam
+from safetensors.torch import save_file
+
+here = pathlib.Path(__file__).parent
+random = np.random.default_rng(7)
+
+HALVES = {"Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2], "Q8_0": [0], "Q4_K": [0, 2], "Q5_K": [0, 2],
+          "Q6_K": [208], "MXFP4": [], "NVFP4": []}
+
+
+def blocks(name):
+    kind = gguf.GGMLQuantizationType[name]
+    elements, size = gguf.GGML_QUANT_SIZES[kind]
+    raw = random.integers(0, 256, (512 // elements, size), dtype=np.uint8)
+    for at in HALVES[name]:
+        scales = random.normal(0, 0.05, (len(raw), 1)).astype(np.float16)
+        raw[:, at:at + 2] = scales.view(np.uint8)
+    if name == "MXFP4":
+        raw[:, 0] = random.integers(110, 130, len(raw))
+    if name == "NVFP4":
+        raw[:, :4] = random.integers(0, 0x7F, (len(raw), 4))
+    values = gguf.quants.dequantize(raw, kind).astype(np.float32).reshape(-1)
+    return torch.from_numpy(raw), torch.from_numpy(values)
+
+
+tensors = {}
+for name in HALVES:
+    tensors[name + ".raw"], tensors[name + ".values"] = blocks(name)
+save_file(tensors, here / "ggml_blocks.safetensors")
+
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = torch.nn.Linear(256, 12, bias=False, dtype=torch.bfloat16)
+
+
+def compressed(scheme_name):
+    torch.manual_seed(3)
+    model = Model()
+    scheme = preset_name_to_scheme(scheme_name, ["Linear"])
+    config = QuantizationConfig(config_groups={"group_0": scheme}, ignore=["lm_head"], quantization_status="frozen")
+    apply_quantization_config(model, config, show_progress=False)
+    linear, arguments = model.linear, scheme.weights
+    groups = linear.weight.data.float().unflatten(-1, (-1, arguments.group_size))
+    low, high, factor = groups.amin(-1), groups.amax(-1), None
+    if arguments.strategy == "tensor_group":
+        factor = generate_gparam(low.min(), high.max())
+        linear.weight_global_scale.data.copy_(factor)
+    scale, _ = calculate_qparams(low, high, arguments, global_scale=factor)
+    linear.weight_scale.data.copy_(scale)
+    if hasattr(linear, "input_global_scale"):
+        linear.input_global_scale.data.fill_(672.0)
+    compressor = ModelCompressor.from_pretrained_model(model)
+    compressor.compress_model(model)
+    packed = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    text = json.loads(compressor.quantization_config.model_dump_json())
+    compressor.decompress_model(model=model)
+    packed["decoded"] = model.linear.weight.data.to(torch.bfloat16)
+    save_file(packed, here / f"ct_{scheme_name.lower()}.safetensors")
+    text["format"] = text["config_groups"]["group_0"]["format"]
+    (here / f"config_{scheme_name.lower()}.json").write_text(json.dumps(text, indent=1) + "\n")
+
+
+for name in ("NVFP4", "MXFP4", "W4A16"):
+    compressed(name)
