@@ -20,14 +20,16 @@ struct Cut {
 };
 
 Cut choose_cut(std::int64_t rows, std::int64_t panels, int threads) {
-    Cut cut{rows <= kTileRows ? rows : kTileRows, std::min<std::int64_t>(panels, kTilePanels)};
+    Cut cut{std::min<std::int64_t>(rows, kTileRows), std::min<std::int64_t>(panels, kTilePanels)};
     const auto tasks = [&] { return divide_up(rows, cut.rows) * divide_up(panels, cut.panels); };
     while (threads > 1 && tasks() < 6 * threads) {
         if (cut.rows > 96) cut.rows = 96;
-        else if (cut.panels > 4) cut.panels = (cut.panels / 2 + 1) / 2 * 2;
+        else if (cut.panels > 4) cut.panels = divide_up(cut.panels, 4) * 2;
         else if (cut.rows > 48) cut.rows = 48;
         else break;
     }
+    const std::int64_t across = divide_up(panels, cut.panels);
+    cut.panels = std::min(panels, divide_up(panels, 2 * across) * 2);
     return cut;
 }
 
@@ -37,10 +39,11 @@ struct Epilogue {
     bool add;
 };
 
+// c = acc finished; acc may be c itself
 void finish(const float* acc, std::int64_t n, const Epilogue& e, const float* bias, float* c) {
     if (e.add) {
         for (std::int64_t i = 0; i < n; ++i) c[i] = c[i] + e.alpha * acc[i];
-    } else {
+    } else if (e.alpha != 1 || acc != c) {
         for (std::int64_t i = 0; i < n; ++i) c[i] = e.alpha * acc[i];
     }
     if (bias) {
@@ -48,26 +51,40 @@ void finish(const float* acc, std::int64_t n, const Epilogue& e, const float* bi
     }
 }
 
-void gemm_task(const Kernels& kernels, const Operand& a, const PackedMatrix& b, View<float> c,
-               const Epilogue& e, std::int64_t row, std::int64_t rows, std::int64_t panel, std::int64_t panels) {
-    alignas(64) float acc[kTileRows * kTilePanels * 16];
-    const std::int64_t stride = 16 * panels, k = a.padded_k();
+Multiply describe(const Operand& a, const PackedMatrix& b, std::int64_t row, std::int64_t rows,
+                  std::int64_t panel, std::int64_t panels) {
     Multiply m;
-    if (a.precision == Precision::bf16) m.narrow_a = a.narrow.data() + row * k;
-    else m.wide_a = a.wide.data() + row * k;
-    m.a_stride = k;
-    m.blocks = k / kBlock;
+    m.a_stride = a.padded_k();
+    m.blocks = m.a_stride / kBlock;
     m.b_stride = m.blocks * kTile;
+    if (a.precision == Precision::bf16) m.narrow_a = a.narrow.data() + row * m.a_stride;
+    else m.wide_a = a.wide.data() + row * m.a_stride;
     if (b.precision == Precision::bf16) m.narrow_b = b.narrow.data() + panel * m.b_stride;
     else m.wide_b = b.wide.data() + panel * m.b_stride;
     m.rows = static_cast<int>(rows);
     m.panels = static_cast<int>(panels);
+    return m;
+}
+
+void run(const Kernels& kernels, Multiply& m, View<float> c, std::int64_t row, std::int64_t first,
+         const Epilogue& e, float* acc, std::int64_t acc_stride) {
     m.c = acc;
-    m.c_stride = stride;
+    m.c_stride = acc_stride;
     kernels.multiply(m);
-    const std::int64_t first = 16 * panel, columns = std::min(b.n - first, stride);
-    for (std::int64_t r = 0; r < rows; ++r) {
-        finish(acc + r * stride, columns, e, e.bias ? e.bias + first : nullptr, c.row(row + r) + first);
+    const std::int64_t columns = std::min<std::int64_t>(c.cols - first, 16 * m.panels);
+    for (std::int64_t r = 0; r < m.rows; ++r) {
+        finish(acc + r * acc_stride, columns, e, e.bias ? e.bias + first : nullptr, c.row(row + r) + first);
+    }
+}
+
+// Sums grow in c itself, unless c must be kept or ends inside a panel.
+void gemm_task(const Kernels& kernels, Multiply m, View<float> c, const Epilogue& e, std::int64_t row,
+               std::int64_t first) {
+    if (!e.add && first + 16 * m.panels <= c.cols) {
+        run(kernels, m, c, row, first, e, c.row(row) + first, c.stride);
+    } else {
+        alignas(64) float acc[kTileRows * kTilePanels * 16];
+        run(kernels, m, c, row, first, e, acc, 16 * m.panels);
     }
 }
 
@@ -84,8 +101,9 @@ void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const Pack
     const std::int64_t down = divide_up(a.rows, cut.rows), across = divide_up(panels, cut.panels);
     threads.loop(down * across, [&](std::int64_t i, int) {
         const std::int64_t row = i / across * cut.rows, panel = i % across * cut.panels;
-        gemm_task(kernels, a, b, c, {alpha, bias, add}, row, std::min(cut.rows, a.rows - row), panel,
-                  std::min(cut.panels, panels - panel));
+        const Multiply m = describe(a, b, row, std::min(cut.rows, a.rows - row), panel,
+                                    std::min(cut.panels, panels - panel));
+        gemm_task(kernels, m, c, {alpha, bias, add}, row, 16 * panel);
     });
 }
 

@@ -38,7 +38,7 @@ struct Sums {
     V even[R][P], odd[R][P];
 };
 
-template <int R, int P, class B, bool First>
+template <int R, int P, class B>
 [[gnu::always_inline]] inline void step(const float* a, std::int64_t a_stride, const B (&b)[P], int j,
                                         Sums<R, P>& s) {
     V even[P], odd[P];
@@ -48,10 +48,10 @@ template <int R, int P, class B, bool First>
     for (int r = 0; r < R; ++r) {
         const V x = set(a[r * a_stride + 2 * j]);
 #pragma GCC unroll 8
-        for (int p = 0; p < P; ++p) s.even[r][p] = First ? fma(x, even[p], set(0.f)) : fma(x, even[p], s.even[r][p]);
+        for (int p = 0; p < P; ++p) s.even[r][p] = fma(x, even[p], s.even[r][p]);
         const V y = set(a[r * a_stride + 2 * j + 1]);
 #pragma GCC unroll 8
-        for (int p = 0; p < P; ++p) s.odd[r][p] = First ? fma(y, odd[p], set(0.f)) : fma(y, odd[p], s.odd[r][p]);
+        for (int p = 0; p < P; ++p) s.odd[r][p] = fma(y, odd[p], s.odd[r][p]);
     }
 }
 
@@ -63,9 +63,13 @@ template <int R, int P, class B>
     for (int p = 0; p < P; ++p) b[p] = panels[p];
     for (std::int64_t block = 0; block < blocks; ++block) {
         Sums<R, P> s;
-        step<R, P, B, true>(a, a_stride, b, 0, s);
-#pragma GCC unroll 1
-        for (int j = 1; j < 16; ++j) step<R, P, B, false>(a, a_stride, b, j, s);
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 8
+            for (int p = 0; p < P; ++p) s.even[r][p] = s.odd[r][p] = set(0.f);
+        }
+#pragma GCC unroll 2
+        for (int j = 0; j < 16; ++j) step<R, P, B>(a, a_stride, b, j, s);
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8

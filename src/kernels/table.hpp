@@ -11,7 +11,7 @@
 namespace hb {
 
 constexpr int kTileRows = 192;    // what one Multiply may cover
-constexpr int kTilePanels = 16;   // 256 columns
+constexpr int kTilePanels = 32;   // 512 columns
 constexpr int kBlock = 32;        // k of one step of the dot product
 constexpr int kTile = 512;        // elements of a panel in one block
 
