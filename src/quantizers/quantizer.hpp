@@ -21,8 +21,8 @@ struct LinearReport {
     double damping = 0;       // relative damping that was used
     std::vector<double> failed_dampings;
     std::int64_t dead_columns = 0;  // inputs that were zero on every calibration row
-    double seconds = 0;
-    double flops = 0;  // the solver's products: its share of in^3 / 3, and out in^2
+    double seconds = 0;             // of solving, without measure()
+    double flops = 0;               // the solver's products: its share of in^3 / 3, and out in^2
 };
 
 struct LinearResult {
@@ -33,7 +33,7 @@ struct LinearResult {
 struct QuantizerOptions {
     double damping = 1e-2;         // relative to mean(diag H)
     bool activation_order = true;  // columns by falling diag H; scales stay where they were
-    int block = 32;                // columns solved one by one between two matrix products
+    int block = 32;                // columns between two matrix products; speed only
 };
 
 // One input site: several linears that read the same input (q/k/v or gate/up or one alone).

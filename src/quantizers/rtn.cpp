@@ -33,9 +33,9 @@ std::vector<LinearResult> run_rtn(const SiteProblem& problem, Threads& threads) 
         const auto start = std::chrono::steady_clock::now();
         LinearResult result{
             round_matrix(problem.weights[i], *problem.scheme, problem.scales[i], threads), {}};
-        measure(problem.weights[i], result.weight, problem.hessian, threads, result.report);
         result.report.seconds =
             std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        measure(problem.weights[i], result.weight, problem.hessian, threads, result.report);
         results.push_back(std::move(result));
     }
     return results;
