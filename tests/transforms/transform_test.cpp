@@ -91,7 +91,7 @@ TEST_P(EveryTransform, OfBothSidesLeavesTheProductAlone) {
     const auto x0 = x, w0 = w;
     apply(t, x.view());
     apply(t, w.view());
-    EXPECT_NE(x.values, x0.values);
+    EXPECT_EQ(x.values == x0.values, kind.name == "identity");
     for (int r = 0; r < 3; ++r) {
         EXPECT_NEAR(dot(x.row(r), w.row(r), x.cols), dot(x0.row(r), w0.row(r), x.cols), 1e-4);
         EXPECT_NEAR(dot(x.row(r), x.row(r), x.cols), dot(x0.row(r), x0.row(r), x.cols), 1e-3);
@@ -149,7 +149,7 @@ TEST(ParseTransform, ChoosesTheLargestPowerOfTwoThatDivides) {
 
 TEST(ParseTransform, SaysWhatIsWrong) {
     using testing::HasSubstr;
-    EXPECT_THAT(message("fourier:32", 64), HasSubstr("choose one of: none, auto, hadamard,"));
+    EXPECT_THAT(message("fourier:32", 64), HasSubstr("choose one of: none, auto, "));
     EXPECT_THAT(message("hadamard:128", 576),
                 HasSubstr("128 does not divide the dimension 576; 64 would"));
     EXPECT_THAT(message("gsr:24", 48), HasSubstr("power of two"));
