@@ -98,14 +98,15 @@ Action define_eval(CLI::App& app) {
     const auto a = std::make_shared<EvalArguments>();
     add_model(app, a->model);
     auto* data = app.add_option_group("data", "what to measure on; one of");
-    data->add_option("--text", a->text, "a text, or .jsonl with a field text");
-    data->add_option("--tokens", a->tokens, "token ids, .i32 (little-endian int32)");
+    data->add_option("--text", a->text, "a text, or .jsonl with a field text")->type_name("FILE");
+    data->add_option("--tokens", a->tokens, "token ids, .i32 (little-endian int32)")->type_name("FILE");
     data->require_option(1);
     app.add_option("--window", a->window, "tokens in a window; each starts with an empty context")
-        ->check(CLI::Range(2, 1 << 24))->capture_default_str();
-    app.add_option("--reference", a->reference, "the model to compare with: adds KL and top-1 agreement");
+        ->check(between(2, 1 << 24))->capture_default_str();
+    app.add_option("--reference", a->reference, "the model to compare with: adds KL and top-1 agreement")
+        ->type_name("MODEL");
     app.add_option("--kl-stride", a->options.kl_stride, "compare every n-th window")
-        ->check(CLI::Range(1, 1 << 24))->capture_default_str();
+        ->check(between(1, 1 << 24))->capture_default_str();
     add_threads(app, a->threads);
     add_json(app, a->json);
     return [a] { eval_command(*a); };

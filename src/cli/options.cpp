@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/options.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <thread>
 
@@ -9,32 +11,34 @@
 namespace hb {
 namespace {
 
-std::string check_parent(const std::string& file) {
+std::string check_place(const std::string& file) {
     namespace fs = std::filesystem;
     std::error_code ignored;
     const fs::path parent = fs::path(file).parent_path();
     if (!parent.empty() && !fs::is_directory(parent, ignored))
         return "the folder " + parent.string() + " does not exist";
-    return fs::is_directory(file, ignored) ? file + " is a folder" : "";
+    if (fs::exists(file, ignored) && !fs::is_regular_file(file, ignored)) return file + " is not a regular file";
+    return "";
 }
 
 }  // namespace
 
 void add_model(CLI::App& app, std::string& model) {
     app.add_option("MODEL", model, "a folder, a .gguf file, or org/name in the local Hugging Face cache")
-        ->required();
+        ->required()->type_name("");
 }
 
 void add_threads(CLI::App& app, int& threads) {
     threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 1024u));
     app.add_option("--threads", threads, "threads; results do not depend on them")
-        ->check(CLI::Range(1, 1024))
+        ->check(between(1, 1024))
         ->capture_default_str();
 }
 
 void add_json(CLI::App& app, std::filesystem::path& file) {
     app.add_option("--json", file, "also write the result to this file")
-        ->check(CLI::Validator(check_parent, "FILE"));
+        ->type_name("FILE")
+        ->check(writable_place());
 }
 
 void add_repeated(CLI::App& app, const std::string& name, std::vector<std::string>& values,
@@ -42,6 +46,18 @@ void add_repeated(CLI::App& app, const std::string& name, std::vector<std::strin
     app.add_option(name, values, help + " (may be repeated)")
         ->allow_extra_args(false)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+CLI::Validator writable_place() { return CLI::Validator(check_place, ""); }
+
+CLI::Validator between(double low, double high) {
+    return CLI::Validator(
+        [=](const std::string& text) -> std::string {
+            double value = 0;
+            if (CLI::detail::lexical_cast(text, value) && value >= low && value <= high) return "";
+            return fmt::format("'{}' is not a number from {} to {}", text, low, high);
+        },
+        "");
 }
 
 void write_json(const std::filesystem::path& file, const Json& value) {

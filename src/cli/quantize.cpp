@@ -53,7 +53,7 @@ void print_result(const Json& result, const QuantizeOptions& options) {
     table.rows.push_back({"wrote", options.out.string()});
     table.rows.push_back({"scheme, recipe", options.scheme + ", " + options.recipe});
     if (number(result, "bits_per_weight") > 0)
-        table.rows.push_back({"bits per weight", fmt::format("{:.4g}", number(result, "bits_per_weight"))});
+        table.rows.push_back({"bits of a weight", fmt::format("{:.4g}", number(result, "bits_per_weight"))});
     if (count > 0) table.rows.push_back({"mean weight error", fmt::format("{:.5f}", mse / count)});
     if (error > 0) table.rows.push_back({"mean output error", fmt::format("{:.5f}", error / count)});
     table.rows.push_back({"time", human_seconds(number(result, "seconds"))});
@@ -87,25 +87,27 @@ Action define_quantize(CLI::App& app) {
     const auto a = std::make_shared<QuantizeArguments>();
     QuantizeOptions& o = a->options;
     add_model(app, o.model);
-    app.add_option("OUT", o.out, "the folder to write; must be empty or absent unless --resume")->required();
-    app.add_option("--scheme", o.scheme, "see halfbyte list schemes")->capture_default_str();
-    app.add_option("--recipe", o.recipe, "see halfbyte list recipes")->capture_default_str();
-    app.add_option("--transform", o.transform, "KIND:BLOCK, auto or none, at all four sites");
-    app.add_option("--weight-scales", o.weight_rule, "see halfbyte list scale-rules");
-    app.add_option("--activation-scales", o.activation_rule, "see halfbyte list scale-rules");
+    app.add_option("OUT", o.out, "the folder to write; must be empty or absent unless --resume")
+        ->required()->type_name("");
+    app.add_option("--scheme", o.scheme, "see halfbyte list schemes")->type_name("NAME")->capture_default_str();
+    app.add_option("--recipe", o.recipe, "see halfbyte list recipes")->type_name("NAME")->capture_default_str();
+    app.add_option("--transform", o.transform, "KIND:BLOCK, auto or none, at all four sites")->type_name("NAME");
+    app.add_option("--weight-scales", o.weight_rule, "see halfbyte list scale-rules")->type_name("RULE");
+    app.add_option("--activation-scales", o.activation_rule, "see halfbyte list scale-rules")->type_name("RULE");
     app.add_option("--calibration", o.calibration,
-                   ".txt, .jsonl (field text) or .i32; default: 32 x 512 tokens sampled from the model");
+                   ".txt, .jsonl (field text) or .i32; default: 32 x 512 tokens sampled from the model")
+        ->type_name("FILE");
     app.add_option("--sequences", o.sequences, "rows of calibration tokens")
-        ->check(CLI::Range(1, 1 << 24))->capture_default_str();
+        ->check(between(1, 1 << 24))->capture_default_str();
     app.add_option("--sequence-length", o.sequence_length, "tokens in a row")
-        ->check(CLI::Range(2, 1 << 24))->capture_default_str();
+        ->check(between(2, 1 << 24))->capture_default_str();
     add_repeated(app, "--ignore", o.ignore, "a module, or re:PATTERN, to leave in 16 bits");
     app.add_option("--seed", o.seed, "of sampled calibration text and randomized transforms")
         ->capture_default_str();
     add_threads(app, o.threads);
     app.add_flag("--resume", o.resume, "go on where an interrupted run with the same options stopped");
     app.add_option("--activations", a->activations, "where calibration activations live: memory or disk")
-        ->check(CLI::IsMember({"memory", "disk"}))->capture_default_str();
+        ->check(CLI::IsMember({"memory", "disk"}))->type_name("")->capture_default_str();
     app.add_flag("--dry-run", a->dry_run, "check everything and predict time, memory and size");
     add_json(app, a->json);
     return [a] { quantize_command(*a); };

@@ -81,17 +81,17 @@ void run_command(const RunArguments& a) {
 Action define_run(CLI::App& app) {
     const auto a = std::make_shared<RunArguments>();
     add_model(app, a->model);
-    app.add_option("-p,--prompt", a->prompt, "the prompt; with --chat, the user's message")->required();
+    app.add_option("-p,--prompt", a->prompt, "the prompt; with --chat, the user's message")->required()->type_name("TEXT");
     app.add_option("-n,--count", a->count, "tokens to generate at most")
-        ->check(CLI::Range(1, 1 << 24))->capture_default_str();
+        ->check(between(1, 1 << 24))->capture_default_str();
     app.add_flag("--chat", a->chat, "put the prompt into the model's chat template");
     app.add_option("--system", a->system, "system message of --chat");
     app.add_option("--temperature", a->sampling.temperature, "0 takes the likeliest token")
-        ->check(CLI::Range(0.0, 100.0))->capture_default_str();
+        ->check(between(0.0, 100.0))->capture_default_str();
     app.add_option("--top-p", a->sampling.top_p, "draw from the likeliest tokens of this total probability")
-        ->check(CLI::Range(0.0, 1.0))->capture_default_str();
+        ->check(between(0.0, 1.0))->capture_default_str();
     app.add_option("--top-k", a->sampling.top_k, "draw from the k likeliest tokens; 0: from all")
-        ->check(CLI::Range(0, 1 << 24))->capture_default_str();
+        ->check(between(0, 1 << 24))->capture_default_str();
     app.add_option("--seed", a->sampling.seed, "of the draws")->capture_default_str();
     add_repeated(app, "--stop", a->stops, "end before this text, which is not printed");
     add_threads(app, a->threads);

@@ -43,10 +43,10 @@ void sample_command(const SampleArguments& a) {
 Action define_sample(CLI::App& app) {
     const auto a = std::make_shared<SampleArguments>();
     add_model(app, a->model);
-    app.add_option("OUT", a->out, "the .i32 file to write")->required();
-    app.add_option("--sequences", a->sequences, "rows")->check(CLI::Range(1, 1 << 16))->capture_default_str();
+    app.add_option("OUT", a->out, "the .i32 file to write")->required()->type_name("")->check(writable_place());
+    app.add_option("--sequences", a->sequences, "rows")->check(between(1, 1 << 16))->capture_default_str();
     app.add_option("--sequence-length", a->length, "tokens in a row")
-        ->check(CLI::Range(1, 1 << 20))->capture_default_str();
+        ->check(between(1, 1 << 20))->capture_default_str();
     app.add_option("--seed", a->seed, "of the draws")->capture_default_str();
     add_threads(app, a->threads);
     return [a] { sample_command(*a); };

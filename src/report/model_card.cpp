@@ -58,7 +58,7 @@ Table recipe_table(const Json& run) {
     };
     add("scheme", text_of(run, "scheme"));
     if (number_of(run, "bits_per_weight") > 0)
-        add("bits per weight of the linear layers", fmt::format("{:.4g}", number_of(run, "bits_per_weight")));
+        add("bits of a quantized weight, scales included", fmt::format("{:.4g}", number_of(run, "bits_per_weight")));
     add("recipe", text_of(run, "recipe"));
     add("quantizer", text_of(run, "quantizer"));
     add("scale rule of weights", text_of(run, "weight_scales"));

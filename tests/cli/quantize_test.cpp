@@ -76,8 +76,8 @@ std::vector<std::string> recipe_names() {
 
 INSTANTIATE_TEST_SUITE_P(Tiny, EverySchemeAndRecipe,
                          ::testing::Combine(::testing::ValuesIn(scheme_names()), ::testing::ValuesIn(recipe_names())),
-                         [](const auto& info) {
-                             std::string name = std::get<0>(info.param) + "_" + std::get<1>(info.param);
+                         [](const auto& test) {
+                             std::string name = std::get<0>(test.param) + "_" + std::get<1>(test.param);
                              std::replace(name.begin(), name.end(), '-', '_');
                              return name;
                          });
@@ -85,7 +85,7 @@ INSTANTIATE_TEST_SUITE_P(Tiny, EverySchemeAndRecipe,
 TEST_F(Quantize, ThreadsAndRepetitionChangeNoByte) {
     ASSERT_TRUE(succeeded(run(command("one", "nvfp4", "mr-gptq"))));
     ASSERT_TRUE(succeeded(run(command("again", "nvfp4", "mr-gptq"))));
-    ASSERT_TRUE(succeeded(run(command("two", "nvfp4", "mr-gptq", {"--threads=2"}))) );
+    ASSERT_TRUE(succeeded(run(command("two", "nvfp4", "mr-gptq", {"--threads=2"}))));
     ASSERT_TRUE(succeeded(run(command("disk", "nvfp4", "mr-gptq", {"--activations", "disk"}))));
     EXPECT_EQ(tree(folder / "one"), tree(folder / "again"));
     EXPECT_EQ(tree(folder / "one"), tree(folder / "two"));
@@ -162,8 +162,9 @@ TEST_F(Quantize, IgnoredLayersStayDense) {
     ASSERT_TRUE(succeeded(run(command("out", "nvfp4", "gptq", {"--ignore", "re:.*down_proj", "--ignore",
                                                                 "model.layers.0.mlp.up_proj"}))));
     ASSERT_TRUE(succeeded(run({"inspect", path("out"), "--json", path("inspect.json")})));
+    const Json inspected = json_in(folder / "inspect.json");
     int dense = 0;
-    for (const Json& tensor : json_in(folder / "inspect.json")["tensors"])
+    for (const Json& tensor : inspected["tensors"])
         dense += tensor["name"].get<std::string>().ends_with("_proj.weight") && tensor["dtype"] == "BF16";
     EXPECT_EQ(dense, 3);
 }

@@ -49,6 +49,8 @@ INSTANTIATE_TEST_SUITE_P(
                       std::vector<std::string>{"eval", "/nowhere", "--text", "a", "--window", "1"},
                       std::vector<std::string>{"eval", "/nowhere", "--text", "a", "--threads", "0"},
                       std::vector<std::string>{"eval", "/nowhere", "--text", "a", "--json", "/no/folder/x.json"},
+                      std::vector<std::string>{"list", "schemes", "--json", "/dev/null"},
+                      std::vector<std::string>{"list", "schemes", "--json", "/"},
                       std::vector<std::string>{"run", "/nowhere"}, std::vector<std::string>{"run", "/nowhere", "-p"},
                       std::vector<std::string>{"run", "/nowhere", "-p", "x", "--temperature", "-1"},
                       std::vector<std::string>{"run", "/nowhere", "-p", "x", "-n", "many"},
