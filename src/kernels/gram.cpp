@@ -11,29 +11,15 @@ namespace hb {
 
 namespace {
 
-constexpr std::int64_t kChunk = 2048;   // tokens at a time
-constexpr std::int64_t kDiagonal = 48;  // rows that share a first column
+constexpr std::int64_t kChunk = 512;    // tokens at a time
+constexpr std::int64_t kBand = 192;     // rows of a task, half of it for small matrices,
+constexpr std::int64_t kDiagonal = 48;  // of which so many share their first column at the diagonal
+constexpr std::int64_t kAcross = kTilePanels * 16;
 
 struct Transposed {
     std::int64_t blocks = 0, features = 0;    // of tokens; padded to 32
     AlignedVector<std::uint16_t> panels, rows;  // (features / 16, blocks, tile); (features, 32 blocks)
 };
-
-void tile_of(const Operand& x, std::int64_t token, std::int64_t end, std::int64_t column,
-             std::uint32_t (&low)[256], std::uint32_t (&high)[256]) {
-    static constexpr std::uint32_t zeros[16] = {};
-    const auto words = [&](std::int64_t t) {
-        const std::uint16_t* row = x.narrow.data() + t * x.padded_k() + column;
-        return t < end ? reinterpret_cast<const std::uint32_t*>(row) : zeros;
-    };
-    for (int j = 0; j < 16; ++j) {
-        const std::uint32_t *even = words(token + j), *odd = words(token + 16 + j);
-        for (int i = 0; i < 16; ++i) {
-            low[16 * j + i] = (even[i] & 0xffffu) | odd[i] << 16;
-            high[16 * j + i] = even[i] >> 16 | (odd[i] & 0xffff0000u);
-        }
-    }
-}
 
 void transpose_chunk(const Kernels& kernels, Threads& threads, const Operand& x, std::int64_t first,
                      std::int64_t end, Transposed& t) {
@@ -42,17 +28,19 @@ void transpose_chunk(const Kernels& kernels, Threads& threads, const Operand& x,
     t.panels.resize(static_cast<std::size_t>(t.features * t.blocks * kBlock));
     t.rows.resize(t.panels.size());
     const std::int64_t stride = t.blocks * kBlock;
+    const auto words = [](auto* p) { return reinterpret_cast<std::uint32_t*>(p); };
     threads.loop(t.features / 32, [&](std::int64_t pair, int) {
-        alignas(64) std::uint32_t tiles[2][256];
+        static constexpr std::uint32_t zeros[16] = {};
         for (std::int64_t block = 0; block < t.blocks; ++block) {
-            tile_of(x, first + block * kBlock, end, pair * 32, tiles[0], tiles[1]);
-            for (std::int64_t side = 0; side < 2; ++side) {
-                const std::int64_t panel = 2 * pair + side;
-                auto* to = reinterpret_cast<std::uint32_t*>(t.panels.data() + (panel * t.blocks + block) * kTile);
-                std::copy(tiles[side], tiles[side] + 256, to);
-                auto* rows = reinterpret_cast<std::uint32_t*>(t.rows.data() + panel * 16 * stride);
-                kernels.transpose(tiles[side], rows + block * 16, stride / 2);
+            const std::uint32_t* from[32];
+            for (std::int64_t i = 0; i < kBlock; ++i) {
+                const std::int64_t token = first + block * kBlock + i;
+                const std::uint16_t* row = x.narrow.data() + token * t.features + pair * 32;
+                from[i] = token < end ? reinterpret_cast<const std::uint32_t*>(row) : zeros;
             }
+            std::uint32_t* const tile = words(t.panels.data() + (2 * pair * t.blocks + block) * kTile);
+            std::uint32_t* const row = words(t.rows.data() + pair * 32 * stride + block * kBlock);
+            kernels.transpose(from, {tile, tile + t.blocks * kTile / 2}, {row, row + 16 * stride / 2}, stride / 2);
         }
     });
 }
@@ -60,7 +48,6 @@ void transpose_chunk(const Kernels& kernels, Threads& threads, const Operand& x,
 // Rows [row, row + rows) and columns [column, column + columns) of h; column is a multiple of 16.
 void gram_tile(const Kernels& kernels, const Transposed& t, View<float> h, std::int64_t row,
                std::int64_t rows, std::int64_t column, std::int64_t columns) {
-    alignas(64) float acc[kDiagonal * kTilePanels * 16];
     Multiply m;
     m.a_stride = t.blocks * kBlock;
     m.b_stride = t.blocks * kTile;
@@ -69,9 +56,15 @@ void gram_tile(const Kernels& kernels, const Transposed& t, View<float> h, std::
     m.blocks = t.blocks;
     m.rows = static_cast<int>(rows);
     m.panels = static_cast<int>((columns + 15) / 16);
+    m.resume = true;
+    if (column >= row + rows && columns % 16 == 0) {
+        m.c = h.row(row) + column;
+        m.c_stride = h.stride;
+        return kernels.multiply(m);
+    }
+    alignas(64) float acc[kBand * kTilePanels * 16];
     m.c = acc;
     m.c_stride = 16 * m.panels;
-    m.resume = true;
     for (std::int64_t r = 0; r < rows; ++r) {
         float* to = acc + r * m.c_stride;
         std::copy_n(h.row(row + r) + column, columns, to);
@@ -85,6 +78,13 @@ void gram_tile(const Kernels& kernels, const Transposed& t, View<float> h, std::
     }
 }
 
+void diagonal_square(const Kernels& kernels, const Transposed& t, View<float> h, std::int64_t row,
+                     std::int64_t rows) {
+    for (std::int64_t r = 0; r < rows; r += kDiagonal) {
+        gram_tile(kernels, t, h, row + r, std::min(kDiagonal, rows - r), row + r, rows - r);
+    }
+}
+
 }  // namespace
 
 void accumulate_gram(const Kernels& kernels, Threads& threads, const Operand& x, View<float> h) {
@@ -92,17 +92,17 @@ void accumulate_gram(const Kernels& kernels, Threads& threads, const Operand& x,
     if (h.rows != x.k || h.cols != x.k) {
         fail("the Gram matrix of {} columns into ({}, {})", x.k, h.rows, h.cols);
     }
-    constexpr std::int64_t across = kTilePanels * 16;
-    const std::int64_t bands = (x.k + kDiagonal - 1) / kDiagonal, tiles = (x.k + across - 1) / across;
+    const std::int64_t band = x.k >= 1024 ? kBand : kBand / 2;
+    const std::int64_t bands = (x.k + band - 1) / band, tiles = (x.k + kAcross - 1) / kAcross + 1;
     Transposed t;
     for (std::int64_t first = 0; first < x.rows; first += kChunk) {
         transpose_chunk(kernels, threads, x, first, std::min(first + kChunk, x.rows), t);
         threads.loop(bands * tiles, [&](std::int64_t i, int) {
-            const std::int64_t row = i / tiles * kDiagonal;
-            const std::int64_t column = row + i % tiles * across;
+            const std::int64_t row = i / tiles * band, rows = std::min(band, x.k - row);
+            if (i % tiles == 0) return diagonal_square(kernels, t, h, row, rows);
+            const std::int64_t column = row + band + (i % tiles - 1) * kAcross;
             if (column >= x.k) return;
-            gram_tile(kernels, t, h, row, std::min(kDiagonal, x.k - row), column,
-                      std::min(across, x.k - column));
+            gram_tile(kernels, t, h, row, rows, column, std::min(kAcross, x.k - column));
         });
     }
 }

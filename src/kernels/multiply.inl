@@ -191,11 +191,18 @@ void multiply(const Multiply& m) {
     return m.narrow_b ? multiply_strips<NarrowB>(m) : multiply_strips<WideB>(m);
 }
 
-void transpose(const std::uint32_t* in, std::uint32_t* out, std::int64_t out_stride) {
-    N r[16];
-    for (int i = 0; i < 16; ++i) r[i] = load(in + 16 * i);
-    transpose(r);
-    for (int i = 0; i < 16; ++i) store(out + i * out_stride, r[i]);
+void transpose(const std::uint32_t* const (&x)[32], std::uint32_t* const (&tiles)[2],
+               std::uint32_t* const (&rows)[2], std::int64_t stride) {
+    for (int side = 0; side < 2; ++side) {
+        N r[16];
+        for (int j = 0; j < 16; ++j) {
+            const N even = load(x[j]), odd = load(x[j + 16]);
+            r[j] = side ? right<16>(even) | (odd & set(0xffff0000u)) : (even & set(0xffffu)) | left<16>(odd);
+            store(tiles[side] + 16 * j, r[j]);
+        }
+        transpose(r);
+        for (int j = 0; j < 16; ++j) store(rows[side] + j * stride, r[j]);
+    }
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "kernels/table.hpp"
+#include "transforms/kinds.hpp"
 
 namespace hb {
 
@@ -52,11 +53,31 @@ void quantize_rows(const ActivationQuantizer& q, QuantizeRow fast, std::int64_t 
     }
 }
 
-void transform_row(const Kernels& kernels, const Transform& t, std::int64_t k, float* x) {
-    if (t.identity()) return;
-    if (t.kind->name == "hadamard") return kernels.hadamard(x, k, t.block);
-    for (std::int64_t i = 0; i < k; i += t.block) t.kind->apply(x + i, t.block, t.seed);
-}
+// A transform with what its fast path needs: the random signs of a row, or nothing.
+struct RowTransform {
+    const Transform& transform;
+    AlignedVector<float> signs;
+    bool fast;
+
+    RowTransform(const Transform& t, std::int64_t k) : transform(t), fast(false) {
+        if (t.identity()) return;
+        fast = t.kind->name == "hadamard" || t.kind->name == "randomized-hadamard";
+        if (t.kind->name != "randomized-hadamard") return;
+        for (std::int64_t i = 0; i < k; ++i) {
+            signs.push_back(i < t.block ? random_sign(t.seed, static_cast<int>(i))
+                                        : signs[static_cast<std::size_t>(i - t.block)]);
+        }
+    }
+
+    void operator()(const Kernels& kernels, std::int64_t k, float* x) const {
+        if (transform.identity()) return;
+        for (std::size_t i = 0; i < signs.size(); ++i) x[i] *= signs[i];
+        if (fast) return kernels.hadamard(x, k, transform.block);
+        for (std::int64_t i = 0; i < k; i += transform.block) {
+            transform.kind->apply(x + i, transform.block, transform.seed);
+        }
+    }
+};
 
 void check(View<const float> x, const Transform& t, const ActivationQuantizer* q) {
     if (!t.identity() && x.cols % t.block != 0) {
@@ -79,6 +100,7 @@ void prepare_operand(const Kernels& kernels, Threads& threads, View<const float>
     const auto size = static_cast<std::size_t>(x.rows * width);
     if (precision == Precision::bf16) out.narrow.resize(size);
     else out.wide.resize(size);
+    const RowTransform transform(t, x.cols);
     const QuantizeRow fast = q ? fast_rule(kernels, *q) : nullptr;
     std::vector<AlignedVector<float>> buffers(static_cast<std::size_t>(threads.count()));
     threads.loop((x.rows + kRowsATask - 1) / kRowsATask, [&](std::int64_t i, int thread) {
@@ -90,7 +112,7 @@ void prepare_operand(const Kernels& kernels, Threads& threads, View<const float>
             float* row = from + r * width;
             std::copy_n(x.row(first + r), x.cols, row);
             std::fill(row + x.cols, row + width, 0.f);
-            transform_row(kernels, t, x.cols, row);
+            transform(kernels, x.cols, row);
         }
         if (q) quantize_rows(*q, fast, rows, x.cols, width, from, to);
         const std::int64_t at = first * width;

@@ -212,10 +212,10 @@ bool nv_four_over_six(const float* x, std::int64_t n, float divisor, float* y) {
     return nv_targets(x, n, divisor, y, {6.f, 4.f});
 }
 bool nv_sweep4(const float* x, std::int64_t n, float divisor, float* y) {
-    return nv_targets(x, n, divisor, y, {7.f, 6.f, 5.f, 4.f});
+    return nv_targets(x, n, divisor, y, {6.75f, 6.25f, 5.75f, 4.f});
 }
 bool nv_sweep8(const float* x, std::int64_t n, float divisor, float* y) {
-    return nv_targets(x, n, divisor, y, {7.5f, 7.f, 6.5f, 6.f, 5.5f, 5.f, 4.5f, 4.f});
+    return nv_targets(x, n, divisor, y, {6.75f, 6.25f, 6.f, 5.75f, 5.5f, 4.5f, 4.25f, 4.f});
 }
 
 bool nv_sweep(const float* x, std::int64_t n, float divisor, float* y) {

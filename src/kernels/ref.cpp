@@ -38,9 +38,15 @@ void multiply(const Multiply& m) {
     }
 }
 
-void transpose(const std::uint32_t* in, std::uint32_t* out, std::int64_t out_stride) {
-    for (int i = 0; i < 16; ++i) {
-        for (int j = 0; j < 16; ++j) out[j * out_stride + i] = in[16 * i + j];
+void transpose(const std::uint32_t* const (&x)[32], std::uint32_t* const (&tiles)[2],
+               std::uint32_t* const (&rows)[2], std::int64_t stride) {
+    for (int side = 0; side < 2; ++side) {
+        for (int j = 0; j < 16; ++j) {
+            for (int i = 0; i < 16; ++i) {
+                const std::uint32_t even = x[j][i] >> 16 * side & 0xffffu, odd = x[j + 16][i] >> 16 * side & 0xffffu;
+                tiles[side][16 * j + i] = rows[side][i * stride + j] = even | odd << 16;
+            }
+        }
     }
 }
 

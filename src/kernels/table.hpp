@@ -51,8 +51,10 @@ struct FastRules {
 struct Kernels {
     const char* name;
     void (*multiply)(const Multiply&);
-    // 16 x 16 transpose of 32-bit elements, rows of `in` 16 apart
-    void (*transpose)(const std::uint32_t* in, std::uint32_t* out, std::int64_t out_stride);
+    // 32 rows of x by 32 columns in lane order (as 16 words) -> two panels' tiles of x^T, and the same as
+    // left rows, `rows` being 16 rows of `stride` words for each panel
+    void (*transpose)(const std::uint32_t* const (&x)[32], std::uint32_t* const (&tiles)[2],
+                      std::uint32_t* const (&rows)[2], std::int64_t stride);
     void (*hadamard)(float* x, std::int64_t n, int block);
     void (*to_lanes)(const float* x, std::int64_t n, std::uint16_t* narrow, float* wide);
     FastRules rules;

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gram matrices: the same bits from every entry and in any number of calls, the bound against fp64, natural
+// column order, and nothing written below the diagonal.
+#include "kernels/sample.hpp"
+
+namespace hb {
+
+namespace {
+
+struct Shape {
+    std::int64_t rows, k;
+};
+
+constexpr Shape kShapes[] = {{1, 1}, {31, 16}, {32, 33}, {70, 96}, {600, 100}, {1030, 97}, {40, 576}, {64, 1030}};
+
+class GramOf : public testing::TestWithParam<Shape> {};
+
+Matrix<float> gram(const Kernels& kernels, int threads, const Matrix<float>& x) {
+    Threads pool(threads);
+    Matrix<float> h(x.cols, x.cols);
+    accumulate_gram(kernels, pool, operand(kernels, x), h.view());
+    return h;
+}
+
+TEST_P(GramOf, LiesWithinItsBoundOfTheExactSum) {
+    const auto [rows, k] = GetParam();
+    const auto x = bf16_matrix(rows, k, 1);
+    const auto h = gram(pick_kernels(), 2, x);
+    for (std::int64_t i = 0; i < k; i += 1 + k / 60) {
+        for (std::int64_t j = 0; j < k; ++j) {
+            if (j < i) {
+                ASSERT_EQ(h(i, j), 0);
+                continue;
+            }
+            double sum = 0, magnitude = 0;
+            for (std::int64_t r = 0; r < rows; ++r) {
+                sum += static_cast<double>(x(r, i)) * x(r, j);
+                magnitude += std::fabs(static_cast<double>(x(r, i)) * x(r, j));
+            }
+            ASSERT_NEAR(h(i, j), sum, magnitude * 0x1p-24 * (18 + static_cast<double>(rows) / 32)) << i << ' ' << j;
+        }
+    }
+}
+
+TEST_P(GramOf, EveryEntryGivesTheBitsOfRef) {
+    const auto x = bf16_matrix(GetParam().rows, GetParam().k, 2);
+    const auto expected = gram(ref(), 1, x);
+    for (const Kernels* kernels : wide_kernels()) {
+        for (const int threads : {1, 2, 3}) {
+            EXPECT_EQ(difference(expected, gram(*kernels, threads, x)), "") << name_of(*kernels) << threads;
+        }
+    }
+}
+
+TEST_P(GramOf, GoesOnAcrossCalls) {
+    const auto [rows, k] = GetParam();
+    const auto x = bf16_matrix(rows, k, 3);
+    for (const Kernels* kernels : wide_kernels()) {
+        Threads two(2);
+        Matrix<float> h(k, k);
+        for (std::int64_t first = 0; first < rows; first += 64) {
+            Matrix<float> part(std::min<std::int64_t>(64, rows - first), k);
+            std::copy_n(x.row(first), part.values.size(), part.row(0));
+            accumulate_gram(*kernels, two, operand(*kernels, part), h.view());
+        }
+        EXPECT_EQ(difference(gram(*kernels, 1, x), h), "") << name_of(*kernels);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, GramOf, testing::ValuesIn(kShapes), [](const auto& shape) {
+    return fmt::format("{}x{}", shape.param.rows, shape.param.k);
+});
+
+TEST(MirrorUpper, MakesTheMatrixSymmetric) {
+    auto h = normal_matrix(5, 5, 1);
+    const auto before = h;
+    mirror_upper(h.view());
+    for (int i = 0; i < 5; ++i) {
+        for (int j = 0; j < 5; ++j) EXPECT_EQ(h(i, j), before(std::min(i, j), std::max(i, j)));
+    }
+}
+
+TEST(Gram, RefusesWideOperands) {
+    Threads one(1);
+    Matrix<float> h(32, 32);
+    EXPECT_THROW(accumulate_gram(ref(), one, operand(ref(), normal_matrix(3, 32, 1), Precision::f32), h.view()),
+                 Error);
+}
+
+}  // namespace
+
+}  // namespace hb
