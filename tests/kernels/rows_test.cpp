@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Row-wise tasks: the bits of ref from every entry, the value against fp64, exp to within 2 units in the
+// last place over its whole range.
+#include "kernels/sample.hpp"
+
+namespace hb {
+
+namespace {
+
+constexpr std::int64_t kLengths[] = {1, 7, 15, 16, 17, 31, 33, 64, 100, 577};
+
+Matrix<float> norm(const Kernels& kernels, const Matrix<float>& x, const Matrix<float>& w) {
+    Threads two(2);
+    Matrix<float> y(x.rows, x.cols);
+    rms_norm(kernels, two, x.view(), w.row(0), 1e-5f, y.view());
+    return y;
+}
+
+Matrix<float> silu(const Kernels& kernels, const Matrix<float>& gate, const Matrix<float>& up) {
+    Threads two(2);
+    Matrix<float> y(gate.rows, gate.cols);
+    silu_multiply(kernels, two, gate.view(), up.view(), y.view());
+    return y;
+}
+
+TEST(RmsNorm, IsTheFormula) {
+    for (const std::int64_t n : kLengths) {
+        const auto x = normal_matrix(19, n, 1, 3), w = normal_matrix(1, n, 2);
+        const auto expected = norm(ref(), x, w);
+        for (const Kernels* kernels : wide_kernels()) EXPECT_EQ(difference(expected, norm(*kernels, x, w)), "");
+        for (std::int64_t r = 0; r < x.rows; ++r) {
+            double squares = 0;
+            for (std::int64_t c = 0; c < n; ++c) squares += static_cast<double>(x(r, c)) * x(r, c);
+            const double scale = 1 / std::sqrt(squares / static_cast<double>(n) + 1e-5);
+            for (std::int64_t c = 0; c < n; ++c) {
+                const double wanted = x(r, c) * scale * w(0, c);
+                EXPECT_NEAR(expected(r, c), wanted, 2e-6 * std::fabs(wanted));
+            }
+        }
+    }
+}
+
+// silu(-x) with up = 1 is -x / (1 + e^x): every argument of exp is seen, and its error with it.
+TEST(SiluMultiply, IsTheFormulaOverTheWholeRangeOfExp) {
+    Matrix<float> gate(1, 40000), up(1, 40000);
+    for (std::int64_t i = 0; i < gate.cols; ++i) {
+        gate(0, i) = -100 + .005f * static_cast<float>(i);
+        up(0, i) = 1;
+    }
+    const auto y = silu(ref(), gate, up);
+    for (const Kernels* kernels : wide_kernels()) EXPECT_EQ(difference(y, silu(*kernels, gate, up)), "");
+    for (std::int64_t i = 0; i < gate.cols; ++i) {
+        const double x = gate(0, i), wanted = x / (1 + std::exp(-x));
+        EXPECT_NEAR(y(0, i), wanted, 4e-7 * std::fabs(wanted) + 3e-37) << x;
+    }
+    for (const std::int64_t n : kLengths) {
+        const auto g = normal_matrix(9, n, 3), u = normal_matrix(9, n, 4);
+        for (const Kernels* kernels : wide_kernels()) {
+            EXPECT_EQ(difference(silu(ref(), g, u), silu(*kernels, g, u)), "");
+        }
+    }
+}
+
+TEST(SiluMultiply, TakesInfinityAndNan) {
+    Matrix<float> gate(1, 4), up(1, 4);
+    up.values.assign(4, 2);
+    gate.values.assign({INFINITY, -1000, NAN, 1000});
+    for (const Kernels* kernels : wide_kernels()) {
+        const auto y = silu(*kernels, gate, up);
+        EXPECT_EQ(y(0, 0), INFINITY);
+        EXPECT_EQ(y(0, 1), 0);
+        EXPECT_TRUE(std::isnan(y(0, 2)));
+        EXPECT_EQ(y(0, 3), 2000);
+    }
+}
+
+// One far logit and one at x below it: log_sum_exp - top = log(1 + e^x) shows e^x to 2 units.
+TEST(LogSumExp, ShowsExpToTwoUnitsInTheLastPlace) {
+    for (int i = 0; i < 20000; ++i) {
+        const float x = -.004f * static_cast<float>(i), pair[2] = {0, x};
+        const double e = std::expm1(log_sum_exp(ref(), pair, 2)), wanted = std::exp(static_cast<double>(x));
+        if (x > -20) {
+            ASSERT_NEAR(e, wanted, 1.6e-7 * wanted + 1e-15) << x;
+        }
+        for (const Kernels* kernels : wide_kernels()) {
+            ASSERT_EQ(log_sum_exp(*kernels, pair, 2), log_sum_exp(ref(), pair, 2));
+        }
+    }
+}
+
+double exact_log_sum_exp(const Matrix<float>& x) {
+    double sum = 0;
+    for (const float v : x.values) sum += std::exp(static_cast<double>(v));
+    return std::log(sum);
+}
+
+TEST(LogSumExpAndKl, AgreeWithDoubles) {
+    for (const std::int64_t n : kLengths) {
+        const auto p = normal_matrix(1, n, 5, 4), q = normal_matrix(1, n, 6, 4);
+        const double lse_p = exact_log_sum_exp(p), lse_q = exact_log_sum_exp(q);
+        double wanted = 0;
+        for (std::int64_t i = 0; i < n; ++i) {
+            const double log_p = p(0, i) - lse_p;
+            wanted += std::exp(log_p) * (log_p - (q(0, i) - lse_q));
+        }
+        const double lse = log_sum_exp(ref(), p.row(0), n), kl = kl_divergence(ref(), p.row(0), lse_p, q.row(0), lse_q, n);
+        EXPECT_NEAR(lse, lse_p, 1e-6);
+        EXPECT_NEAR(kl, wanted, 1e-6 * (1 + wanted));
+        EXPECT_NEAR(kl_divergence(ref(), p.row(0), lse_p, p.row(0), lse_p, n), 0, 1e-12);
+        for (const Kernels* kernels : wide_kernels()) {
+            EXPECT_EQ(log_sum_exp(*kernels, p.row(0), n), lse);
+            EXPECT_EQ(kl_divergence(*kernels, p.row(0), lse_p, q.row(0), lse_q, n), kl);
+        }
+    }
+}
+
+}  // namespace
+
+}  // namespace hb
