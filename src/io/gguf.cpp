@@ -181,6 +181,7 @@ void index_names(Gguf& gguf) {
 Gguf parse_gguf(std::span<const std::byte> bytes, const std::string& file) {
     Gguf gguf;
     gguf.file = file;
+    gguf.bytes = bytes;
     Reader in(bytes, file);
     if (bytes.size() < 4 || std::memcmp(bytes.data(), "GGUF", 4) != 0)
         fail("{} is not a GGUF file: it does not begin with 'GGUF'", file);

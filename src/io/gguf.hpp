@@ -33,6 +33,7 @@ struct GgufTensor {
 
 struct Gguf {
     std::string file;                  // names it in errors
+    std::span<const std::byte> bytes;  // the whole file
     std::map<std::string, GgufValue, std::less<>> values;
     std::vector<GgufTensor> tensors;   // in order of `begin`
     std::map<std::string, std::size_t, std::less<>> names;  // index in tensors

@@ -8,7 +8,6 @@
 #include <set>
 
 #include "core/error.hpp"
-#include "core/float_bits.hpp"
 #include "io/quantization_config.hpp"
 #include "io/source.hpp"
 #include "io/strict_json.hpp"
@@ -89,9 +88,7 @@ Heads heads_of(const Gguf& gguf) {
     return h;
 }
 
-std::span<const std::byte> bytes_of(const Source& source, const GgufTensor& tensor) {
-    return source.files[0].bytes().subspan(tensor.begin, tensor.bytes);
-}
+const std::byte* bytes_of(const Gguf& gguf, const GgufTensor& tensor) { return gguf.bytes.data() + tensor.begin; }
 
 // Matrices decide: anything quantized or in bf16 makes the whole file bf16.
 bool presented_as_bf16(const Gguf& gguf) {
@@ -118,31 +115,31 @@ StoredTensor present(const Gguf& gguf, const GgufTensor& tensor, std::string nam
     return stored;
 }
 
-float single_float(const Gguf& gguf, const Source& source, const GgufTensor& tensor) {
+float single_float(const Gguf& gguf, const GgufTensor& tensor) {
     if (tensor.type->name != "F32" || tensor.shape != std::vector<std::int64_t>{1})
         fail("{}: tensor '{}' must be a single F32", gguf.file, printable(tensor.name));
     float value = 0;
-    tensor.type->decode(bytes_of(source, tensor).data(), 1, &value);
+    tensor.type->decode(bytes_of(gguf, tensor), 1, &value);
     if (!(value > 0 && value < 1e30f && value > 1e-30f))
         fail("{}: tensor '{}' is {}, wanted a positive number", gguf.file, printable(tensor.name), value);
     return value;
 }
 
 // The weight's factor (NAME.scale) as our divisor.
-float divisor_of(const Gguf& gguf, const Source& source, const GgufTensor& weight, std::string_view base) {
+float divisor_of(const Gguf& gguf, const GgufTensor& weight, std::string_view base) {
     const GgufTensor* scale = gguf.tensor(fmt::format("{}.scale", base));
     if (!scale) return 1;
     if (!weight.type->fp4())
         fail("{}: tensor '{}' has a .scale, which only MXFP4 and NVFP4 weights may have", gguf.file,
              printable(weight.name));
-    return 1 / single_float(gguf, source, *scale);
+    return 1 / single_float(gguf, *scale);
 }
 
-Json rope_factors(const Gguf& gguf, const Source& source, const GgufTensor& tensor) {
+Json rope_factors(const Gguf& gguf, const GgufTensor& tensor) {
     if (tensor.type->name != "F32" || tensor.shape.size() != 1 || tensor.shape[0] > 512)
         fail("{}: tensor 'rope_freqs.weight' must be a vector of at most 512 F32", gguf.file);
     std::vector<float> values(static_cast<std::size_t>(tensor.shape[0]));
-    tensor.type->decode(bytes_of(source, tensor).data(), tensor.shape[0], values.data());
+    tensor.type->decode(bytes_of(gguf, tensor), tensor.shape[0], values.data());
     return values;
 }
 
@@ -205,7 +202,7 @@ void describe_gguf(const Gguf& gguf, Source& source) {
         const auto dot = name.rfind('.');
         const auto base = name.substr(0, dot), suffix = dot == std::string_view::npos ? "" : name.substr(dot);
         if (name == "rope_freqs.weight") {
-            source.config["rope_freqs"] = rope_factors(gguf, source, tensor);
+            source.config["rope_freqs"] = rope_factors(gguf, tensor);
             continue;
         }
         const auto module = module_of(base);
@@ -216,7 +213,7 @@ void describe_gguf(const Gguf& gguf, Source& source) {
                  gguf.text("general.architecture"));
         if (suffix != ".weight" && suffix != ".bias") continue;
         auto stored = present(gguf, tensor, module + std::string(suffix), bf16);
-        if (suffix == ".weight") stored.divisor = divisor_of(gguf, source, tensor, base);
+        if (suffix == ".weight") stored.divisor = divisor_of(gguf, tensor, base);
         if (tensor.type->fp4() && name.starts_with("blk.")) schemes.insert(tensor.type->name);
         source.tensors.push_back(std::move(stored));
     }
