@@ -26,4 +26,9 @@ option(HALFBYTE_COVERAGE "instrument for line coverage" OFF)
 if(HALFBYTE_COVERAGE)
     target_compile_options(hb_options INTERFACE --coverage -O1)
     target_link_options(hb_options INTERFACE --coverage)
+    add_custom_target(coverage-report  # after the tests; scripts/coverage.sh
+        COMMAND gcovr --root ${PROJECT_SOURCE_DIR} --object-directory ${PROJECT_BINARY_DIR}
+                --filter src/formats/ --filter src/transforms/ --filter src/quantizers/ --filter src/io/
+                --fail-under-line 90 --print-summary ${PROJECT_BINARY_DIR}
+        WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} USES_TERMINAL VERBATIM)
 endif()

@@ -131,9 +131,9 @@ constexpr std::string_view kPlain =
     "layout (version 0.13 or newer of the package for the FP4 schemes) can load this folder as well.\n";
 
 constexpr std::string_view kRotated =
-    "The inputs of the linear layers are rotated while the model runs. A client that skipped the rotation\n"
-    "would produce nonsense, so `config.json` says `quant_method: halfbyte`: clients that do not know the\n"
-    "rotation refuse the folder instead of misreading it. Tensor names and packing are compressed-tensors'.\n";
+    "The inputs of the linear layers are transformed while the model runs. A client that left this out would\n"
+    "produce nonsense, so `config.json` says `quant_method: halfbyte`: clients that do not know the transform\n"
+    "refuse the folder instead of misreading it. Tensor names and packing are compressed-tensors'.\n";
 
 }  // namespace
 
