@@ -36,6 +36,17 @@ void move_all(Move&& move, std::size_t size, std::size_t offset, const char* ver
 
 }  // namespace
 
+void widen(const std::uint16_t* from, std::int64_t n, float* to) {
+    for (std::int64_t i = 0; i < n; ++i) to[i] = bf16_to_float(from[i]);
+}
+
+void round_row(float* x, std::int64_t n, std::uint16_t* bits) {
+    for (std::int64_t i = 0; i < n; ++i) {
+        bits[i] = float_to_bf16(x[i]);
+        x[i] = bf16_to_float(bits[i]);
+    }
+}
+
 ActivationStore::ActivationStore(std::int64_t sequences, std::int64_t rows, std::int64_t cols,
                                  const std::filesystem::path& spill)
     : rows_(rows), cols_(cols) {
@@ -52,7 +63,7 @@ ActivationStore::~ActivationStore() {
     if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-void ActivationStore::load(std::int64_t sequence, View<float> h) {
+void ActivationStore::load(Threads& threads, std::int64_t sequence, View<float> h) {
     const auto one = static_cast<std::size_t>(rows_ * cols_), at = one * static_cast<std::size_t>(sequence);
     const std::uint16_t* from = memory_.data() + at;
     if (descriptor_ >= 0) {
@@ -61,20 +72,13 @@ void ActivationStore::load(std::int64_t sequence, View<float> h) {
                  one * 2, at * 2, "read");
         from = page_.data();
     }
-    for (std::int64_t r = 0; r < rows_; ++r)
-        for (std::int64_t c = 0; c < cols_; ++c) h(r, c) = bf16_to_float(from[r * cols_ + c]);
+    threads.loop(rows_, [&](std::int64_t r, int) { widen(from + r * cols_, cols_, h.row(r)); });
 }
 
-void ActivationStore::save(std::int64_t sequence, View<float> h) {
+void ActivationStore::save(Threads& threads, std::int64_t sequence, View<float> h) {
     const auto one = static_cast<std::size_t>(rows_ * cols_), at = one * static_cast<std::size_t>(sequence);
     std::uint16_t* to = descriptor_ >= 0 ? page_.data() : memory_.data() + at;
-    for (std::int64_t r = 0; r < rows_; ++r) {
-        for (std::int64_t c = 0; c < cols_; ++c) {
-            const std::uint16_t bits = float_to_bf16(h(r, c));
-            to[r * cols_ + c] = bits;
-            h(r, c) = bf16_to_float(bits);
-        }
-    }
+    threads.loop(rows_, [&](std::int64_t r, int) { round_row(h.row(r), cols_, to + r * cols_); });
     if (descriptor_ < 0) return;
     const auto* bytes = reinterpret_cast<const char*>(page_.data());
     move_all([&](std::size_t done, std::size_t n, off_t where) { return ::pwrite(descriptor_, bytes + done, n, where); },

@@ -8,8 +8,12 @@
 #include <filesystem>
 
 #include "core/matrix.hpp"
+#include "core/parallel.hpp"
 
 namespace hb {
+
+void widen(const std::uint16_t* bf16, std::int64_t n, float* to);
+void round_row(float* x, std::int64_t n, std::uint16_t* bits);  // x becomes its bf16 value, bits its pattern
 
 class ActivationStore {
 public:
@@ -20,8 +24,8 @@ public:
     ActivationStore(const ActivationStore&) = delete;
     ActivationStore& operator=(const ActivationStore&) = delete;
 
-    void load(std::int64_t sequence, View<float> h);  // (rows, cols)
-    void save(std::int64_t sequence, View<float> h);  // rounds h to bf16 in place
+    void load(Threads& threads, std::int64_t sequence, View<float> h);  // (rows, cols)
+    void save(Threads& threads, std::int64_t sequence, View<float> h);  // rounds h to bf16 in place
 
 private:
     std::int64_t rows_, cols_;

@@ -19,10 +19,17 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-float largest_bf16(std::span<const std::uint16_t> values) {
-    std::uint16_t largest = 0;
-    for (const auto v : values) largest = std::max(largest, static_cast<std::uint16_t>(v & 0x7fff));
-    return bf16_to_float(largest);
+float largest_bf16(Threads& threads, std::span<const std::uint16_t> values) {
+    constexpr std::size_t kPart = 1 << 16;
+    std::vector<std::uint16_t> largest((values.size() + kPart - 1) / kPart);
+    threads.loop(static_cast<std::int64_t>(largest.size()), [&](std::int64_t i, int) {
+        const auto part = values.subspan(static_cast<std::size_t>(i) * kPart);
+        std::uint16_t most = 0;
+        for (const auto v : part.first(std::min(kPart, part.size())))
+            most = std::max(most, static_cast<std::uint16_t>(v & 0x7fff));
+        largest[static_cast<std::size_t>(i)] = most;
+    });
+    return bf16_to_float(*std::max_element(largest.begin(), largest.end()));
 }
 
 // diag(H) as weights of the scale search, floored so that a group of dead columns still has an order.
@@ -63,13 +70,13 @@ Stream::Stream(const Settings& settings, const Checkpoint& checkpoint, const Ker
     const Embedding embedding = load_embedding(checkpoint, settings.config);
     for (std::int64_t s = 0; s < tokens.rows; ++s) {
         embedding.look_up({tokens.row(s), static_cast<std::size_t>(tokens.cols)}, h_.view());
-        store_.save(s, h_.view());
+        store_.save(*run_.threads, s, h_.view());
     }
 }
 
 void Stream::for_each_sequence(const std::function<void(std::int64_t, View<float>, const Span&)>& body) {
     for (std::int64_t s = 0; s < tokens_.rows; ++s) {
-        store_.load(s, h_.view());
+        store_.load(*run_.threads, s, h_.view());
         cache_.length = 0;
         body(s, h_.view(), Span{0, tokens_.cols, 0, &cache_});
     }
@@ -90,18 +97,18 @@ void Stream::find_attended(const Block& block, std::int64_t s, View<const float>
     const bool has_place = (s + 1) * size <= static_cast<std::int64_t>(held_.size());
     std::uint16_t* place = held_.data() + s * size;
     if (has_place && !keep && s < held_sequences_) {
-        for (std::int64_t i = 0; i < size; ++i) scratch_.attended.values[static_cast<std::size_t>(i)] = bf16_to_float(place[i]);
+        run_.threads->loop(h.rows, [&](std::int64_t r, int) { widen(place + r * cols, cols, scratch_.attended.row(r)); });
         return;
     }
     input_of_qkv(run_, block, h, scratch_.normed);
     attend(run_, block, scratch_.normed.view(), {&span, 1}, scratch_, scratch_.attended);
     count_linears(0, h.rows);
-    for (std::int64_t i = 0; i < size; ++i) {
-        float& x = scratch_.attended.values[static_cast<std::size_t>(i)];
-        const std::uint16_t bits = float_to_bf16(x);
-        if (has_place && keep) place[i] = bits;
-        x = bf16_to_float(bits);
-    }
+    std::vector<std::vector<std::uint16_t>> unkept(static_cast<std::size_t>(has_place && keep ? 0 : run_.threads->count()),
+                                                   std::vector<std::uint16_t>(static_cast<std::size_t>(cols)));
+    run_.threads->loop(h.rows, [&](std::int64_t r, int thread) {
+        round_row(scratch_.attended.row(r), cols,
+                  unkept.empty() ? place + r * cols : unkept[static_cast<std::size_t>(thread)].data());
+    });
     if (has_place && keep) held_sequences_ = s + 1;
 }
 
@@ -117,7 +124,7 @@ void Stream::visit_site(const Block& block, int site, const Rows& rows) {
         if (site == 2) {
             add_attention(run_, block, scratch_.attended.view(), scratch_, h);
             count_linears(1, h.rows);
-            store_.save(s, h);
+            store_.save(*run_.threads, s, h);
         }
         for (std::int64_t first = 0; first < h.rows; first += kRows) {
             const View<float> part = h.middle_rows(first, std::min(kRows, h.rows - first));
@@ -144,14 +151,14 @@ void Stream::leave_block(const Block& block) {
             count_linears(2, part.rows);
             count_linears(3, part.rows);
         }
-        store_.save(s, h);
+        store_.save(*run_.threads, s, h);
     });
 }
 
 void Stream::observe(View<const float> x, const Block& block, int site, Statistics& statistics) {
     prepare_operand(*run_.kernels, *run_.threads, x, block.sites[static_cast<std::size_t>(site)].transform, nullptr,
                     Precision::bf16, scratch_.quantized);
-    statistics.largest = std::max(statistics.largest, largest_bf16(scratch_.quantized.narrow));
+    statistics.largest = std::max(statistics.largest, largest_bf16(*run_.threads, scratch_.quantized.narrow));
     if (statistics.hessian.empty()) return;
     accumulate_gram(*run_.kernels, *run_.threads, scratch_.quantized, statistics.hessian.view());
     totals_.hessian_flops += 2.0 * static_cast<double>(x.rows * x.cols * x.cols);
