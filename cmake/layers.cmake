@@ -55,7 +55,10 @@ hb_layer(cli USES core formats schemes transforms kernels quantizers recipes io 
 # gcc 12 takes the undefined operand inside its own AVX-512 intrinsics for an uninitialized variable.
 foreach(isa IN ITEMS avx512 amx)
     set(file ${PROJECT_SOURCE_DIR}/src/kernels/${isa}.cpp)
-    set(flags -march=x86-64-v4 -Wno-maybe-uninitialized -Wno-uninitialized)
+    set(flags -march=x86-64-v4)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+        list(APPEND flags -Wno-maybe-uninitialized -Wno-uninitialized)
+    endif()
     if(isa STREQUAL "amx")
         list(APPEND flags -mamx-tile -mamx-bf16)
     endif()

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// The AMX entry: products on the tile unit, all else as AVX-512. The tile unit flushes subnormal inputs and
-// results to zero. The instructions are written out because the compiler's intrinsics of gcc 12 hide from it
-// which memory they read.
+// The AMX entry: products on the tile unit, all else as AVX-512. The tile unit flushes subnormal
+// inputs and results to zero. The instructions are written out because the compiler's intrinsics of
+// gcc 12 hide from it which memory they read.
 #include "kernels/table.hpp"
 
 #include "kernels/vector_avx512.inl"
+
+#include "kernels/amx_tiles.inl"
+#include "kernels/fast_rules.inl"
+#include "kernels/hadamard.inl"
 #include "kernels/multiply.inl"
 #include "kernels/rows.inl"
-#include "kernels/hadamard.inl"
-#include "kernels/quantize.inl"
-#include "kernels/amx_tiles.inl"
 
 namespace hb {
 
@@ -35,7 +36,9 @@ struct TileUnit {
     }
 
     template <int T>
-    void zero() { asm volatile("tilezero %%tmm%c0" ::"i"(T)); }
+    void zero() {
+        asm volatile("tilezero %%tmm%c0" ::"i"(T));
+    }
 
     template <int T>
     void load(const void* p, std::int64_t stride) {
@@ -73,8 +76,8 @@ void multiply_amx(const Multiply& m) {
 }  // namespace
 
 const Kernels kAmxKernels = {
-    "amx",    multiply_amx,  transpose, hadamard,      to_lanes,      kFastRules,
-    rms_norm, silu_multiply, softmax,   log_sum_exp,   kl_divergence,
+    "amx",    multiply_amx,  transpose, hadamard,    to_lanes,      kFastRules,
+    rms_norm, silu_multiply, softmax,   log_sum_exp, kl_divergence,
 };
 
 }  // namespace hb

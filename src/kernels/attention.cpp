@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exact attention, a block of positions of all query heads of one key head at a time: scores, softmax over
-// the positions that a row sees, probabilities rounded to the cache's precision, times the values. Positions
-// outside contribute products that are exactly zero, which is why blocks of 32 that no row sees are left out
-// and a row's bits depend neither on its neighbours nor on how much the cache holds.
+// Exact attention, a block of positions of all query heads of one key head at a time: scores,
+// softmax over the positions that a row sees, probabilities rounded to the cache's precision, times
+// the values. Positions outside contribute products that are exactly zero, which is why blocks of
+// 32 that no row sees are left out and a row's bits depend neither on its neighbours nor on how
+// much the cache holds.
 #include <algorithm>
 #include <vector>
 
@@ -37,11 +38,13 @@ std::uint16_t* room(AlignedVector<std::uint16_t>& v, std::int64_t n) {
 }
 
 // q's heads one below the other, each with its rows, as a left side.
-void gather_queries(const Kernels& kernels, View<const float> q, const Heads& h, const Block& b, bool narrow,
-                    Scratch& s) {
+void gather_queries(const Kernels& kernels, View<const float> q, const Heads& h, const Block& b,
+                    bool narrow, Scratch& s) {
     const std::int64_t width = h.key_blocks * kBlock, count = h.group * b.rows * width;
-    if (narrow) room(s.narrow_q, count);
-    else room(s.wide_q, count);
+    if (narrow)
+        room(s.narrow_q, count);
+    else
+        room(s.wide_q, count);
     float* row = room(s.row, width);
     std::fill(row, row + width, 0.f);
     for (std::int64_t g = 0; g < h.group; ++g) {
@@ -54,13 +57,16 @@ void gather_queries(const Kernels& kernels, View<const float> q, const Heads& h,
     }
 }
 
-void multiply_keys(const Kernels& kernels, const KvCache& cache, const Heads& h, const Block& b, Scratch& s) {
+void multiply_keys(const Kernels& kernels, const KvCache& cache, const Heads& h, const Block& b,
+                   Scratch& s) {
     const bool narrow = cache.precision == Precision::bf16;
     const std::int64_t width = b.high - b.low;
     room(s.scores, h.group * b.rows * width);
     Multiply m;
-    if (narrow) m.narrow_a = s.narrow_q.data();
-    else m.wide_a = s.wide_q.data();
+    if (narrow)
+        m.narrow_a = s.narrow_q.data();
+    else
+        m.wide_a = s.wide_q.data();
     m.a_stride = h.key_blocks * kBlock;
     m.b_stride = h.key_blocks * kTile;
     m.blocks = h.key_blocks;
@@ -68,19 +74,23 @@ void multiply_keys(const Kernels& kernels, const KvCache& cache, const Heads& h,
     m.c_stride = width;
     for (std::int64_t first = 0; first < width; first += 16 * kTilePanels) {
         const std::int64_t from = (b.head * cache.capacity + b.low + first) / 16 * m.b_stride;
-        if (narrow) m.narrow_b = cache.narrow_keys.data() + from;
-        else m.wide_b = cache.wide_keys.data() + from;
+        if (narrow)
+            m.narrow_b = cache.narrow_keys.data() + from;
+        else
+            m.wide_b = cache.wide_keys.data() + from;
         m.panels = static_cast<int>(std::min<std::int64_t>(kTilePanels, (width - first) / 16));
         m.c = s.scores.data() + first;
         kernels.multiply(m);
     }
 }
 
-void take_softmax(const Kernels& kernels, std::int64_t first, float scale, std::int64_t window, bool narrow,
-                  const Heads& h, const Block& b, Scratch& s) {
+void take_softmax(const Kernels& kernels, std::int64_t first, float scale, std::int64_t window,
+                  bool narrow, const Heads& h, const Block& b, Scratch& s) {
     const std::int64_t width = b.high - b.low, count = h.group * b.rows * width;
-    if (narrow) room(s.narrow_p, count);
-    else room(s.wide_p, count);
+    if (narrow)
+        room(s.narrow_p, count);
+    else
+        room(s.wide_p, count);
     for (std::int64_t i = 0; i < h.group * b.rows; ++i) {
         const std::int64_t end = first + b.row + i % b.rows + 1;
         const std::int64_t begin = window > 0 ? std::max<std::int64_t>(0, end - window) : 0;
@@ -90,13 +100,15 @@ void take_softmax(const Kernels& kernels, std::int64_t first, float scale, std::
     }
 }
 
-void multiply_values(const Kernels& kernels, const KvCache& cache, const Heads& h, const Block& b, Scratch& s,
-                     View<float> out) {
+void multiply_values(const Kernels& kernels, const KvCache& cache, const Heads& h, const Block& b,
+                     Scratch& s, View<float> out) {
     const bool narrow = cache.precision == Precision::bf16;
     const std::int64_t width = b.high - b.low, columns = 16 * h.value_panels;
     Multiply m;
-    if (narrow) m.narrow_a = s.narrow_p.data();
-    else m.wide_a = s.wide_p.data();
+    if (narrow)
+        m.narrow_a = s.narrow_p.data();
+    else
+        m.wide_a = s.wide_p.data();
     m.a_stride = width;
     m.blocks = width / kBlock;
     m.b_stride = cache.capacity / kBlock * kTile;
@@ -104,9 +116,12 @@ void multiply_values(const Kernels& kernels, const KvCache& cache, const Heads& 
     m.c = room(s.out, h.group * b.rows * columns);
     m.c_stride = columns;
     for (std::int64_t panel = 0; panel < h.value_panels; panel += kTilePanels) {
-        const std::int64_t from = (b.head * h.value_panels + panel) * m.b_stride + b.low / kBlock * kTile;
-        if (narrow) m.narrow_b = cache.narrow_values.data() + from;
-        else m.wide_b = cache.wide_values.data() + from;
+        const std::int64_t from =
+            (b.head * h.value_panels + panel) * m.b_stride + b.low / kBlock * kTile;
+        if (narrow)
+            m.narrow_b = cache.narrow_values.data() + from;
+        else
+            m.wide_b = cache.wide_values.data() + from;
         m.panels = static_cast<int>(std::min<std::int64_t>(kTilePanels, h.value_panels - panel));
         m.c = s.out.data() + 16 * panel;
         kernels.multiply(m);
@@ -119,12 +134,14 @@ void multiply_values(const Kernels& kernels, const KvCache& cache, const Heads& 
 
 void check(View<const float> q, std::int64_t first, const KvCache& cache, View<float> out) {
     const std::int64_t width = cache.kv_heads * cache.head_dim;
-    if (width == 0 || q.cols % width != 0 || q.cols / width > kTileRows || out.rows != q.rows || out.cols != q.cols) {
-        fail("attention of ({}, {}) queries into ({}, {}) over {} key heads of {}", q.rows, q.cols, out.rows,
-             out.cols, cache.kv_heads, cache.head_dim);
+    if (width == 0 || q.cols % width != 0 || q.cols / width > kTileRows || out.rows != q.rows ||
+        out.cols != q.cols) {
+        fail("attention of ({}, {}) queries into ({}, {}) over {} key heads of {}", q.rows, q.cols,
+             out.rows, out.cols, cache.kv_heads, cache.head_dim);
     }
     if (first < 0 || first + q.rows > cache.length) {
-        fail("queries at positions {}..{} but keys up to {}", first, first + q.rows - 1, cache.length - 1);
+        fail("queries at positions {}..{} but keys up to {}", first, first + q.rows - 1,
+             cache.length - 1);
     }
 }
 
@@ -135,14 +152,16 @@ void attention(const Kernels& kernels, Threads& threads, View<const float> q, st
     check(q, first, cache, out);
     const bool narrow = cache.precision == Precision::bf16;
     const std::int64_t count = q.cols / cache.head_dim, group = count / cache.kv_heads;
-    const Heads heads{count, group, cache.head_dim, (cache.head_dim + 31) / 32, (cache.head_dim + 15) / 16};
+    const Heads heads{count, group, cache.head_dim, (cache.head_dim + 31) / 32,
+                      (cache.head_dim + 15) / 16};
     const std::int64_t height = std::clamp<std::int64_t>(96 / group, 1, 64);
     const std::int64_t blocks = (q.rows + height - 1) / height;
     std::vector<Scratch> scratch(static_cast<std::size_t>(threads.count()));
     threads.loop(blocks * cache.kv_heads, [&](std::int64_t i, int thread) {
         const std::int64_t row = (blocks - 1 - i / cache.kv_heads) * height;  // the longest first
         Block b{i % cache.kv_heads, row, std::min(height, q.rows - row), 0, 0};
-        if (window > 0) b.low = std::max<std::int64_t>(0, first + row + 1 - window) / kBlock * kBlock;
+        if (window > 0)
+            b.low = std::max<std::int64_t>(0, first + row + 1 - window) / kBlock * kBlock;
         b.high = (first + row + b.rows + kBlock - 1) / kBlock * kBlock;
         Scratch& s = scratch[static_cast<std::size_t>(thread)];
         gather_queries(kernels, q, heads, b, narrow, s);

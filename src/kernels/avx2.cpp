@@ -3,16 +3,17 @@
 #include "kernels/table.hpp"
 
 #include "kernels/vector_avx2.inl"
+
+#include "kernels/fast_rules.inl"
+#include "kernels/hadamard.inl"
 #include "kernels/multiply.inl"
 #include "kernels/rows.inl"
-#include "kernels/hadamard.inl"
-#include "kernels/quantize.inl"
 
 namespace hb {
 
 const Kernels kAvx2Kernels = {
-    "avx2", multiply, transpose, hadamard,      to_lanes,      kFastRules,
-    rms_norm, silu_multiply, softmax, log_sum_exp, kl_divergence,
+    "avx2",   multiply,      transpose, hadamard,    to_lanes,      kFastRules,
+    rms_norm, silu_multiply, softmax,   log_sum_exp, kl_divergence,
 };
 
 }  // namespace hb

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Products cut into tasks of up to 192 rows by 256 columns. Which cut is taken changes no bit: every
-// output is one dot product. Epilogue: c = c + alpha acc (when adding), then + bias, each rounded once.
+// Products cut into tasks of up to 192 rows by 256 columns. Which cut is taken changes no bit:
+// every output is one dot product. Epilogue: c = c + alpha acc (when adding), then + bias, each
+// rounded once.
 #include <algorithm>
 #include <chrono>
 #include <limits>
@@ -12,7 +13,9 @@ namespace hb {
 
 namespace {
 
-std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+std::int64_t divide_up(std::int64_t a, std::int64_t b) {
+    return (a + b - 1) / b;
+}
 
 // Rows and panels of a task: large, but several tasks a thread.
 struct Cut {
@@ -23,10 +26,14 @@ Cut choose_cut(std::int64_t rows, std::int64_t panels, int threads) {
     Cut cut{std::min<std::int64_t>(rows, kTileRows), std::min<std::int64_t>(panels, kTilePanels)};
     const auto tasks = [&] { return divide_up(rows, cut.rows) * divide_up(panels, cut.panels); };
     while (threads > 1 && tasks() < 6 * threads) {
-        if (cut.rows > 96) cut.rows = 96;
-        else if (cut.panels > 4) cut.panels = divide_up(cut.panels, 4) * 2;
-        else if (cut.rows > 48) cut.rows = 48;
-        else break;
+        if (cut.rows > 96)
+            cut.rows = 96;
+        else if (cut.panels > 4)
+            cut.panels = divide_up(cut.panels, 4) * 2;
+        else if (cut.rows > 48)
+            cut.rows = 48;
+        else
+            break;
     }
     const std::int64_t across = divide_up(panels, cut.panels);
     cut.panels = std::min(panels, divide_up(panels, 2 * across) * 2);
@@ -57,10 +64,14 @@ Multiply describe(const Operand& a, const PackedMatrix& b, std::int64_t row, std
     m.a_stride = a.padded_k();
     m.blocks = m.a_stride / kBlock;
     m.b_stride = m.blocks * kTile;
-    if (a.precision == Precision::bf16) m.narrow_a = a.narrow.data() + row * m.a_stride;
-    else m.wide_a = a.wide.data() + row * m.a_stride;
-    if (b.precision == Precision::bf16) m.narrow_b = b.narrow.data() + panel * m.b_stride;
-    else m.wide_b = b.wide.data() + panel * m.b_stride;
+    if (a.precision == Precision::bf16)
+        m.narrow_a = a.narrow.data() + row * m.a_stride;
+    else
+        m.wide_a = a.wide.data() + row * m.a_stride;
+    if (b.precision == Precision::bf16)
+        m.narrow_b = b.narrow.data() + panel * m.b_stride;
+    else
+        m.wide_b = b.wide.data() + panel * m.b_stride;
     m.rows = static_cast<int>(rows);
     m.panels = static_cast<int>(panels);
     return m;
@@ -73,13 +84,14 @@ void run(const Kernels& kernels, Multiply& m, View<float> c, std::int64_t row, s
     kernels.multiply(m);
     const std::int64_t columns = std::min<std::int64_t>(c.cols - first, 16 * m.panels);
     for (std::int64_t r = 0; r < m.rows; ++r) {
-        finish(acc + r * acc_stride, columns, e, e.bias ? e.bias + first : nullptr, c.row(row + r) + first);
+        finish(acc + r * acc_stride, columns, e, e.bias ? e.bias + first : nullptr,
+               c.row(row + r) + first);
     }
 }
 
 // Sums grow in c itself, unless c must be kept or ends inside a panel.
-void gemm_task(const Kernels& kernels, Multiply m, View<float> c, const Epilogue& e, std::int64_t row,
-               std::int64_t first) {
+void gemm_task(const Kernels& kernels, Multiply m, View<float> c, const Epilogue& e,
+               std::int64_t row, std::int64_t first) {
     if (!e.add && first + 16 * m.panels <= c.cols) {
         run(kernels, m, c, row, first, e, c.row(row) + first, c.stride);
     } else {
@@ -93,7 +105,8 @@ void gemm_task(const Kernels& kernels, Multiply m, View<float> c, const Epilogue
 void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const PackedMatrix& b,
           View<float> c, float alpha, const float* bias, bool add) {
     if (a.k != b.k || c.rows != a.rows || c.cols != b.n) {
-        fail("a product of ({}, {}) and ({}, {}) into ({}, {})", a.rows, a.k, b.n, b.k, c.rows, c.cols);
+        fail("a product of ({}, {}) and ({}, {}) into ({}, {})", a.rows, a.k, b.n, b.k, c.rows,
+             c.cols);
     }
     if (a.rows == 0 || b.n == 0) return;
     const std::int64_t panels = divide_up(b.n, 16);
@@ -118,9 +131,11 @@ double measured_gflops(const Kernels& kernels, Threads& threads, std::int64_t ro
     for (int i = 0; i < 4; ++i) {
         const auto start = std::chrono::steady_clock::now();
         gemm(kernels, threads, a, b, c.view());
-        best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+        best = std::min(
+            best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     }
-    return 2e-9 * static_cast<double>(rows) * static_cast<double>(n) * static_cast<double>(k) / best;
+    return 2e-9 * static_cast<double>(rows) * static_cast<double>(n) * static_cast<double>(k) /
+           best;
 }
 
 }  // namespace hb

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// h += x^T x as a product whose both sides are x^T. In lane order, the 32-bit word i of a block of 32
-// columns holds columns i (low) and 16 + i (high), so two rows (tokens j and 16 + j) give one pair row of two
-// panels by masks and shifts; a panel's tile, transposed as 32-bit words, is the same 16 columns as left rows.
+// h += x^T x as a product whose both sides are x^T. In lane order, the 32-bit word i of a block of
+// 32 columns holds columns i (low) and 16 + i (high), so two rows (tokens j and 16 + j) give one
+// pair row of two panels by masks and shifts; a panel's tile, transposed as 32-bit words, is the
+// same 16 columns as left rows.
 #include <algorithm>
 
 #include "core/error.hpp"
@@ -17,8 +18,9 @@ constexpr std::int64_t kDiagonal = 48;  // of which so many share their first co
 constexpr std::int64_t kAcross = kTilePanels * 16;
 
 struct Transposed {
-    std::int64_t blocks = 0, features = 0;    // of tokens; padded to 32
-    AlignedVector<std::uint16_t> panels, rows;  // (features / 16, blocks, tile); (features, 32 blocks)
+    std::int64_t blocks = 0, features = 0;  // of tokens; padded to 32
+    AlignedVector<std::uint16_t> panels,
+        rows;  // (features / 16, blocks, tile); (features, 32 blocks)
 };
 
 void transpose_chunk(const Kernels& kernels, Threads& threads, const Operand& x, std::int64_t first,
@@ -38,9 +40,11 @@ void transpose_chunk(const Kernels& kernels, Threads& threads, const Operand& x,
                 const std::uint16_t* row = x.narrow.data() + token * t.features + pair * 32;
                 from[i] = token < end ? reinterpret_cast<const std::uint32_t*>(row) : zeros;
             }
-            std::uint32_t* const tile = words(t.panels.data() + (2 * pair * t.blocks + block) * kTile);
+            std::uint32_t* const tile =
+                words(t.panels.data() + (2 * pair * t.blocks + block) * kTile);
             std::uint32_t* const row = words(t.rows.data() + pair * 32 * stride + block * kBlock);
-            kernels.transpose(from, {tile, tile + t.blocks * kTile / 2}, {row, row + 16 * stride / 2}, stride / 2);
+            kernels.transpose(from, {tile, tile + t.blocks * kTile / 2},
+                              {row, row + 16 * stride / 2}, stride / 2);
         }
     });
 }
@@ -88,7 +92,8 @@ void diagonal_square(const Kernels& kernels, const Transposed& t, View<float> h,
 }  // namespace
 
 void accumulate_gram(const Kernels& kernels, Threads& threads, const Operand& x, View<float> h) {
-    if (x.precision != Precision::bf16) fail("a Gram matrix is made of a bf16 operand, not of an fp32 one");
+    if (x.precision != Precision::bf16)
+        fail("a Gram matrix is made of a bf16 operand, not of an fp32 one");
     if (h.rows != x.k || h.cols != x.k) {
         fail("the Gram matrix of {} columns into ({}, {})", x.k, h.rows, h.cols);
     }

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The fast Walsh-Hadamard transform of every block of a row, with the stages h = 1, 2, 4, ... and the
-// closing factor of transforms/hadamard.cpp: stages below 16 inside a vector, the others between vectors.
+// The fast Walsh-Hadamard transform of every block of a row, with the stages h = 1, 2, 4, ... and
+// the closing factor of transforms/hadamard.cpp: stages below 16 inside a vector, the others
+// between vectors.
+#pragma once
+
+#include "kernels/table.hpp"
+
 namespace hb {
 namespace {
 
@@ -51,7 +56,8 @@ void large_stages(float* x, int block) {
 
 // n: a multiple of block, which is a power of two
 void hadamard(float* x, std::int64_t n, int block) {
-    const V factor = set(static_cast<float>(1 / __builtin_sqrt(static_cast<double>(block)))), one = set(1.f);
+    const V factor = set(static_cast<float>(1 / __builtin_sqrt(static_cast<double>(block)))),
+            one = set(1.f);
     std::int64_t i = 0;
     if (block < 16) {
         for (; i + 16 <= n; i += 16) store(x + i, small_stages(load(x + i), block) * factor);
@@ -60,10 +66,14 @@ void hadamard(float* x, std::int64_t n, int block) {
         return;
     }
     for (; i < n; i += block) {
-        if (block == 16) hadamard_block<1>(x + i, factor);
-        else if (block == 32) hadamard_block<2>(x + i, factor);
-        else if (block == 64) hadamard_block<4>(x + i, factor);
-        else if (block == 128) hadamard_block<8>(x + i, factor);
+        if (block == 16)
+            hadamard_block<1>(x + i, factor);
+        else if (block == 32)
+            hadamard_block<2>(x + i, factor);
+        else if (block == 64)
+            hadamard_block<4>(x + i, factor);
+        else if (block == 128)
+            hadamard_block<8>(x + i, factor);
         else {
             for (int k = 0; k < block; k += 128) hadamard_block<8>(x + i + k, one);
             large_stages(x + i, block);

@@ -2,14 +2,15 @@
 // The arithmetic that everything above runs on, defined once so that it gives the same bits on any
 // number of threads, for any cut of the rows, and (bf16 by bf16) on any instruction set.
 //
-// THE DOT PRODUCT. k is cut into blocks of 32, zero-padded. In each block s0 is the fp32 fma chain over
-// the first 16 products, from +0, in order; s1 the same over the last 16. Then acc = acc + (s0 + s1),
-// each + rounded once, blocks in order, acc from +0. This is what one AMX tile instruction (TDPBF16PS)
-// does when products 0..15 are put in its even and 16..31 in its odd positions: hence the *lane order*,
-// in which element 16 g + j of a block lies at position 2 j + g. With MXFP4 operands s0 and s1 are exact
-// and share one scale, so a block is exact but for one add; with NVFP4 operands s0 and s1 are each the
-// exact product of one group: every instruction set gives the same bits, at full speed.
-// Difference between instruction sets: AMX flushes subnormal bf16 inputs and fp32 results to zero.
+// THE DOT PRODUCT. k is cut into blocks of 32, zero-padded. In each block s0 is the fp32 fma chain
+// over the first 16 products, from +0, in order; s1 the same over the last 16. Then acc = acc + (s0
+// + s1), each + rounded once, blocks in order, acc from +0. This is what one AMX tile instruction
+// (TDPBF16PS) does when products 0..15 are put in its even and 16..31 in its odd positions: hence
+// the *lane order*, in which element 16 g + j of a block lies at position 2 j + g. With MXFP4
+// operands s0 and s1 are exact and share one scale, so a block is exact but for one add; with NVFP4
+// operands s0 and s1 are each the exact product of one group: every instruction set gives the same
+// bits, at full speed. Difference between instruction sets: AMX flushes subnormal bf16 inputs and
+// fp32 results to zero.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +34,8 @@ struct Operand {
     std::int64_t padded_k() const { return (k + 31) / 32 * 32; }
 };
 
-// Right side: a weight (n, k) in panels of 16 rows n; inside a panel, for each block of 32 k, 16 pairs
-// x 16 rows x {even, odd}: exactly one AMX B tile (1 KB). n and k are padded with zeros.
+// Right side: a weight (n, k) in panels of 16 rows n; inside a panel, for each block of 32 k, 16
+// pairs x 16 rows x {even, odd}: exactly one AMX B tile (1 KB). n and k are padded with zeros.
 struct PackedMatrix {
     std::int64_t n = 0, k = 0;
     Precision precision = Precision::bf16;
@@ -45,39 +46,43 @@ struct PackedMatrix {
 // One instruction set's entry; the members are internal to kernels/.
 struct Kernels;
 
-// The best table this machine runs ("amx", "avx512", "avx2"), or the one that HALFBYTE_KERNELS names
+// The best table this machine runs ("amx", "avx512", "avx2"), or the one that HALFBYTE_KERNELS
+// names
 // ("ref" is plain C++). Throws Error when that one is unknown or cannot run here.
 const Kernels& pick_kernels();
 const Kernels& find_kernels(std::string_view name);
 std::string_view name_of(const Kernels& kernels);
 
-PackedMatrix pack(View<const float> w, Precision precision, Threads& threads);          // (n, k)
-PackedMatrix pack_bf16(View<const std::uint16_t> w, Threads& threads);                  // (n, k)
+PackedMatrix pack(View<const float> w, Precision precision, Threads& threads);  // (n, k)
+PackedMatrix pack_bf16(View<const std::uint16_t> w, Threads& threads);          // (n, k)
 
-// x (rows, k) -> transformed, then quantized (q given: element * scale, exact in bf16) or rounded to
-// `precision`, in lane order. Row by row, fused; x is not changed.
-void prepare_operand(const Kernels& kernels, Threads& threads, View<const float> x, const Transform& t,
-                     const ActivationQuantizer* q, Precision precision, Operand& out);
+// x (rows, k) -> transformed, then quantized (q given: element * scale, exact in bf16) or rounded
+// to `precision`, in lane order. Row by row, fused; x is not changed.
+void prepare_operand(const Kernels& kernels, Threads& threads, View<const float> x,
+                     const Transform& t, const ActivationQuantizer* q, Precision precision,
+                     Operand& out);
 
 // c (rows, n) = alpha * a b^T + bias, or c + alpha * a b^T when `add`. bias: n values or null.
 // f32 by bf16: a is used to full fp32 precision (on AMX as three bf16 terms).
+// alpha * acc, the sum with c and the sum with bias are each rounded once, in this order.
 void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const PackedMatrix& b,
           View<float> c, float alpha = 1, const float* bias = nullptr, bool add = false);
 
-// h (k, k) += x^T x for a bf16 operand, upper triangle only, rows taken in order, 32 at a time, by the
-// dot product above (the tail block is zero-padded). h is in natural column order.
+// h (k, k) += x^T x for a bf16 operand, upper triangle only, rows taken in order, 32 at a time, by
+// the dot product above (the tail block is zero-padded). h is in natural column order.
 void accumulate_gram(const Kernels& kernels, Threads& threads, const Operand& x, View<float> h);
 void mirror_upper(View<float> h);
 
-// y = x * weight / sqrt(mean(x^2) + eps); the mean is summed in 16 strided fp32 lanes, then a fixed tree.
+// y = x * weight / sqrt(mean(x^2) + eps); the mean is summed in 16 strided fp32 lanes, then a fixed
+// tree.
 void rms_norm(const Kernels& kernels, Threads& threads, View<const float> x, const float* weight,
               float eps, View<float> y);
 // out = silu(gate) * up
-void silu_multiply(const Kernels& kernels, Threads& threads, View<const float> gate, View<const float> up,
-                   View<float> out);
+void silu_multiply(const Kernels& kernels, Threads& threads, View<const float> gate,
+                   View<const float> up, View<float> out);
 
-// Keys and values of one layer and one sequence, packed as right sides: keys (position, head_dim), values
-// (head_dim, position). bf16, or f32 for a baseline whose activations are fp32.
+// Keys and values of one layer and one sequence, packed as right sides: keys (position, head_dim),
+// values (head_dim, position). bf16, or f32 for a baseline whose activations are fp32.
 struct KvCache {
     std::int64_t kv_heads = 0, head_dim = 0, capacity = 0, length = 0;  // capacity: multiple of 32
     Precision precision = Precision::bf16;
@@ -85,22 +90,25 @@ struct KvCache {
     AlignedVector<float> wide_keys, wide_values;
 
     KvCache() = default;
-    KvCache(std::int64_t kv_heads, std::int64_t head_dim, std::int64_t capacity, Precision precision);
+    KvCache(std::int64_t kv_heads, std::int64_t head_dim, std::int64_t capacity,
+            Precision precision);
 };
-// Rows k, v (rows, kv_heads * head_dim) become positions length, length + 1, ...; unused places stay zero.
+// Rows k, v (rows, kv_heads * head_dim) become positions length, length + 1, ...; unused places
+// stay zero.
 void append(KvCache& cache, View<const float> k, View<const float> v);
 
-// Causal grouped-query attention of rows at positions first, first + 1, ... (their keys already appended):
-// out = softmax(q K^T * scale) V, (rows, heads * head_dim). Operands in the cache's precision. A row's bits
-// do not depend on which rows were computed with it. window > 0: only the last `window` positions.
+// Causal grouped-query attention of rows at positions first, first + 1, ... (their keys already
+// appended): out = softmax(q K^T * scale) V, (rows, heads * head_dim). Operands in the cache's
+// precision. A row's bits do not depend on which rows were computed with it. window > 0: only the
+// last `window` positions.
 void attention(const Kernels& kernels, Threads& threads, View<const float> q, std::int64_t first,
                const KvCache& cache, float scale, std::int64_t window, View<float> out);
 
 // log(sum(exp(x))) in fp32 terms summed in 16 strided fp64 lanes, then a fixed tree.
 double log_sum_exp(const Kernels& kernels, const float* x, std::int64_t n);
 // sum_i p_i (log p_i - log q_i) of two logit rows whose log_sum_exp are given.
-double kl_divergence(const Kernels& kernels, const float* p, double lse_p, const float* q, double lse_q,
-                     std::int64_t n);
+double kl_divergence(const Kernels& kernels, const float* p, double lse_p, const float* q,
+                     double lse_q, std::int64_t n);
 
 // fp32 GEMM rate in GFLOP/s measured now on (rows, n, k), bf16 by bf16, best of a few.
 double measured_gflops(const Kernels& kernels, Threads& threads, std::int64_t rows, std::int64_t n,

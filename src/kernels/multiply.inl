@@ -1,115 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// The dot product of kernels.hpp on fused multiply-adds. A strip of the right side (kPanels panels, 256 k)
-// is expanded to fp32 in pair order and stays in L1 while kRows rows of the left side, expanded once, go
-// past it; each output has two sums in registers and its acc in memory, touched once in 32 k. A few rows
-// (decoding) read the right side as it lies.
+// The dot product of kernels.hpp on fused multiply-adds. A strip of the right side (kPanels panels,
+// 256 k) is expanded to fp32 in pair order and stays in L1 while kRows rows of the left side,
+// expanded once, go past it. A few rows (decoding) read the right side as it lies.
+#pragma once
+
+#include "kernels/multiply_kernel.inl"
+
 namespace hb {
 namespace {
 
 constexpr int kDepth = 8;  // blocks of an expanded strip
 
-struct ExpandedB {
-    const float* p;
-    static constexpr int kPair = 32, kBlockStep = 16 * kPair;
-    void pair(int j, V& even, V& odd) const {
-        even = load(p + kPair * j);
-        odd = load(p + kPair * j + 16);
-    }
-};
-
-struct NarrowB {
-    const std::uint16_t* p;
-    static constexpr int kBlockStep = kTile;
-    void pair(int j, V& even, V& odd) const {
-        const N both = load(reinterpret_cast<const std::uint32_t*>(p + 32 * j));
-        even = floats(left<16>(both));
-        odd = floats(both & set(0xffff0000u));
-    }
-};
-
-struct WideB {
-    const float* p;
-    static constexpr int kBlockStep = kTile;
-    void pair(int j, V& even, V& odd) const { load_pairs(p + 32 * j, even, odd); }
-};
-
-template <int R, int P>
-struct Sums {
-    V even[R][P], odd[R][P];
-};
-
-template <int R, int P, class B>
-[[gnu::always_inline]] inline void step(const float* a, std::int64_t a_stride, const B (&b)[P], int j,
-                                        Sums<R, P>& s) {
-    V even[P], odd[P];
-#pragma GCC unroll 8
-    for (int p = 0; p < P; ++p) b[p].pair(j, even[p], odd[p]);
-#pragma GCC unroll 8
-    for (int r = 0; r < R; ++r) {
-        const V x = set(a[r * a_stride + 2 * j]);
-#pragma GCC unroll 8
-        for (int p = 0; p < P; ++p) s.even[r][p] = fma(x, even[p], s.even[r][p]);
-        const V y = set(a[r * a_stride + 2 * j + 1]);
-#pragma GCC unroll 8
-        for (int p = 0; p < P; ++p) s.odd[r][p] = fma(y, odd[p], s.odd[r][p]);
-    }
-}
-
-// c (R, 16 P) over `blocks` blocks of k.
-template <int R, int P, class B>
-[[gnu::noinline]] void kernel(const float* a, std::int64_t a_stride, const B* panels, std::int64_t blocks,
-                              float* c, std::int64_t c_stride, bool resume) {
-    B b[P];
-    for (int p = 0; p < P; ++p) b[p] = panels[p];
-    for (std::int64_t block = 0; block < blocks; ++block) {
-        Sums<R, P> s;
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-            for (int p = 0; p < P; ++p) s.even[r][p] = s.odd[r][p] = set(0.f);
-        }
-#pragma GCC unroll 2
-        for (int j = 0; j < 16; ++j) step<R, P, B>(a, a_stride, b, j, s);
-#pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 8
-            for (int p = 0; p < P; ++p) {
-                float* to = c + r * c_stride + 16 * p;
-                const V acc = resume ? load(to) : set(0.f);
-                store(to, acc + (s.even[r][p] + s.odd[r][p]));
-            }
-        }
-        resume = true;
-        a += kBlock;
-#pragma GCC unroll 8
-        for (int p = 0; p < P; ++p) b[p].p += B::kBlockStep;
-    }
-}
-
-template <int P, class B>
-void rows_of_kernel(int rows, const float* a, std::int64_t a_stride, const B* b, std::int64_t blocks,
-                    float* c, std::int64_t c_stride, bool resume) {
-    for (; rows >= kRows; rows -= kRows, a += kRows * a_stride, c += kRows * c_stride) {
-        kernel<kRows, P, B>(a, a_stride, b, blocks, c, c_stride, resume);
-    }
-    const auto last = [&]<int R>() {
-        if constexpr (R < kRows) kernel<R, P, B>(a, a_stride, b, blocks, c, c_stride, resume);
-    };
-    switch (rows) {
-        case 1: return last.template operator()<1>();
-        case 2: return last.template operator()<2>();
-        case 3: return last.template operator()<3>();
-        case 4: return last.template operator()<4>();
-        case 5: return last.template operator()<5>();
-        default: return;
-    }
-}
-
-void expand_a(const Multiply& m, std::int64_t block, std::int64_t blocks, float* out, std::int64_t stride) {
+void expand_a(const Multiply& m, std::int64_t block, std::int64_t blocks, float* out,
+              std::int64_t stride) {
     for (int r = 0; r < m.rows; ++r) {
         const std::int64_t from = r * m.a_stride + block * kBlock;
         for (std::int64_t i = 0; i < blocks * kBlock; i += 16) {
-            store(out + r * stride + i, m.narrow_a ? widen(m.narrow_a + from + i) : load(m.wide_a + from + i));
+            store(out + r * stride + i,
+                  m.narrow_a ? widen(m.narrow_a + from + i) : load(m.wide_a + from + i));
         }
     }
 }
@@ -128,8 +36,10 @@ void expand_b(B from, std::int64_t blocks, float* out) {
 
 template <class B>
 B panel_of(const Multiply& m, int panel, std::int64_t block) {
-    if constexpr (sizeof(*B::p) == 2) return {m.narrow_b + panel * m.b_stride + block * kTile};
-    else return {m.wide_b + panel * m.b_stride + block * kTile};
+    if constexpr (sizeof(*B::p) == 2)
+        return {m.narrow_b + panel * m.b_stride + block * kTile};
+    else
+        return {m.wide_b + panel * m.b_stride + block * kTile};
 }
 
 template <class B>
@@ -149,23 +59,27 @@ void multiply_strips(const Multiply& m) {
             }
             float* c = m.c + 16 * panel;
             const bool resume = m.resume || block > 0;
-            if (panels == kPanels) rows_of_kernel<kPanels>(m.rows, a, stride, strips, blocks, c, m.c_stride, resume);
-            else rows_of_kernel<1>(m.rows, a, stride, strips, blocks, c, m.c_stride, resume);
+            if (panels == kPanels)
+                rows_of_kernel<kPanels>(m.rows, a, stride, strips, blocks, c, m.c_stride, resume);
+            else
+                rows_of_kernel<1>(m.rows, a, stride, strips, blocks, c, m.c_stride, resume);
         }
     }
 }
 
 template <int P, class B>
-void thin_panels(const Multiply& m, int& panel, const float* a, std::int64_t stride, std::int64_t block,
-                 std::int64_t blocks) {
+void thin_panels(const Multiply& m, int& panel, const float* a, std::int64_t stride,
+                 std::int64_t block, std::int64_t blocks) {
     for (; panel + P <= m.panels; panel += P) {
         B b[P];
         for (int p = 0; p < P; ++p) b[p] = panel_of<B>(m, panel + p, block);
         float* c = m.c + 16 * panel;
         const bool resume = m.resume || block > 0;
         if constexpr (P > kPanels) {
-            if (m.rows == 1) kernel<1, P, B>(a, stride, b, blocks, c, m.c_stride, resume);
-            else kernel<2, P, B>(a, stride, b, blocks, c, m.c_stride, resume);
+            if (m.rows == 1)
+                kernel<1, P, B>(a, stride, b, blocks, c, m.c_stride, resume);
+            else
+                kernel<2, P, B>(a, stride, b, blocks, c, m.c_stride, resume);
         } else {
             rows_of_kernel<P>(m.rows, a, stride, b, blocks, c, m.c_stride, resume);
         }
@@ -180,14 +94,17 @@ void multiply_few_rows(const Multiply& m) {
         const std::int64_t blocks = m.blocks - block < depth ? m.blocks - block : depth;
         expand_a(m, block, blocks, a, depth * kBlock);
         int panel = 0;
-        if (m.rows <= 2 && m.rows < kRows) thin_panels<kThinPanels, B>(m, panel, a, depth * kBlock, block, blocks);
-        if constexpr (kPanels > 1) thin_panels<kPanels, B>(m, panel, a, depth * kBlock, block, blocks);
+        if (m.rows <= 2 && m.rows < kRows)
+            thin_panels<kThinPanels, B>(m, panel, a, depth * kBlock, block, blocks);
+        if constexpr (kPanels > 1)
+            thin_panels<kPanels, B>(m, panel, a, depth * kBlock, block, blocks);
         thin_panels<1, B>(m, panel, a, depth * kBlock, block, blocks);
     }
 }
 
 void multiply(const Multiply& m) {
-    if (m.rows <= kRows) return m.narrow_b ? multiply_few_rows<NarrowB>(m) : multiply_few_rows<WideB>(m);
+    if (m.rows <= kRows)
+        return m.narrow_b ? multiply_few_rows<NarrowB>(m) : multiply_few_rows<WideB>(m);
     return m.narrow_b ? multiply_strips<NarrowB>(m) : multiply_strips<WideB>(m);
 }
 
@@ -197,7 +114,8 @@ void transpose(const std::uint32_t* const (&x)[32], std::uint32_t* const (&tiles
         N r[16];
         for (int j = 0; j < 16; ++j) {
             const N even = load(x[j]), odd = load(x[j + 16]);
-            r[j] = side ? right<16>(even) | (odd & set(0xffff0000u)) : (even & set(0xffffu)) | left<16>(odd);
+            r[j] = side ? right<16>(even) | (odd & set(0xffff0000u))
+                        : (even & set(0xffffu)) | left<16>(odd);
             store(tiles[side] + 16 * j, r[j]);
         }
         transpose(r);

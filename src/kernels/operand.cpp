@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The left side of a product in one pass over x: a few rows at a time are copied to a buffer that stays in
-// L1 or L2, transformed, quantized there and stored in lane order.
+// The left side of a product in one pass over x: a few rows at a time are copied to a buffer that
+// stays in L1 or L2, transformed, quantized there and stored in lane order.
 #include <algorithm>
 #include <vector>
 
@@ -17,7 +17,7 @@ constexpr std::int64_t kRowsATask = 8;
 struct NamedRule {
     Family family;
     std::string_view name;
-    QuantizeRow FastRules::* fast;
+    QuantizeRow FastRules::*fast;
 };
 
 constexpr NamedRule kNamedRules[] = {
@@ -38,14 +38,15 @@ constexpr NamedRule kNamedRules[] = {
 QuantizeRow fast_rule(const Kernels& kernels, const ActivationQuantizer& q) {
     if (q.scheme->group != (q.scheme->family == Family::mx ? 32 : 16)) return nullptr;
     for (const NamedRule& rule : kNamedRules) {
-        if (rule.family == q.scheme->family && rule.name == q.rule->name) return kernels.rules.*rule.fast;
+        if (rule.family == q.scheme->family && rule.name == q.rule->name)
+            return kernels.rules.*rule.fast;
     }
     return nullptr;
 }
 
 // rows of `width` in x, padded with zeros from k on
-void quantize_rows(const ActivationQuantizer& q, QuantizeRow fast, std::int64_t rows, std::int64_t k,
-                   std::int64_t width, const float* x, float* y) {
+void quantize_rows(const ActivationQuantizer& q, QuantizeRow fast, std::int64_t rows,
+                   std::int64_t k, std::int64_t width, const float* x, float* y) {
     if (fast && fast(x, rows * width, q.divisor, y)) return;
     for (std::int64_t r = 0; r < rows; ++r) {
         quantize_activation(q, x + r * width, k, y + r * width);
@@ -84,22 +85,26 @@ void check(View<const float> x, const Transform& t, const ActivationQuantizer* q
         fail("transform {} does not divide {} columns", t.text(), x.cols);
     }
     if (q && x.cols % q->scheme->group != 0) {
-        fail("{} activations do not divide into {}'s groups of {}", x.cols, q->scheme->name, q->scheme->group);
+        fail("{} activations do not divide into {}'s groups of {}", x.cols, q->scheme->name,
+             q->scheme->group);
     }
 }
 
 }  // namespace
 
-void prepare_operand(const Kernels& kernels, Threads& threads, View<const float> x, const Transform& t,
-                     const ActivationQuantizer* q, Precision precision, Operand& out) {
+void prepare_operand(const Kernels& kernels, Threads& threads, View<const float> x,
+                     const Transform& t, const ActivationQuantizer* q, Precision precision,
+                     Operand& out) {
     check(x, t, q);
     out.rows = x.rows;
     out.k = x.cols;
     out.precision = precision;
     const std::int64_t width = out.padded_k();
     const auto size = static_cast<std::size_t>(x.rows * width);
-    if (precision == Precision::bf16) out.narrow.resize(size);
-    else out.wide.resize(size);
+    if (precision == Precision::bf16)
+        out.narrow.resize(size);
+    else
+        out.wide.resize(size);
     const RowTransform transform(t, x.cols);
     const QuantizeRow fast = q ? fast_rule(kernels, *q) : nullptr;
     std::vector<AlignedVector<float>> buffers(static_cast<std::size_t>(threads.count()));
@@ -116,7 +121,8 @@ void prepare_operand(const Kernels& kernels, Threads& threads, View<const float>
         }
         if (q) quantize_rows(*q, fast, rows, x.cols, width, from, to);
         const std::int64_t at = first * width;
-        kernels.to_lanes(to, rows * width, precision == Precision::bf16 ? out.narrow.data() + at : nullptr,
+        kernels.to_lanes(to, rows * width,
+                         precision == Precision::bf16 ? out.narrow.data() + at : nullptr,
                          precision == Precision::bf16 ? nullptr : out.wide.data() + at);
     });
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weights, keys and values into panels: rows n of the right side by 16, k by 32; the place of (n, k) in its
-// panel and block is 32 times its pair (k mod 16), plus 2 times n mod 16, plus the half of the block.
+// Weights, keys and values into panels: rows n of the right side by 16, k by 32; the place of (n,
+// k) in its panel and block is 32 times its pair (k mod 16), plus 2 times n mod 16, plus the half
+// of the block.
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "core/float_bits.hpp"
 #include "kernels/table.hpp"
@@ -9,32 +12,49 @@ namespace hb {
 
 namespace {
 
-std::int64_t round_up(std::int64_t x, std::int64_t to) { return (x + to - 1) / to * to; }
+std::int64_t round_up(std::int64_t x, std::int64_t to) {
+    return (x + to - 1) / to * to;
+}
 
 std::int64_t place(std::int64_t n, std::int64_t k, std::int64_t blocks) {
     return (n / 16 * blocks + k / 32) * kTile + k % 16 * 32 + n % 16 * 2 + k / 16 % 2;
 }
 
-std::uint16_t convert(std::uint16_t bits, std::uint16_t*) { return bits; }
-std::uint16_t convert(float x, std::uint16_t*) { return float_to_bf16(x); }
-float convert(float x, float*) { return x; }
+std::uint16_t convert(std::uint16_t bits, std::uint16_t*) {
+    return bits;
+}
+std::uint16_t convert(float x, std::uint16_t*) {
+    return float_to_bf16(x);
+}
+float convert(float x, float*) {
+    return x;
+}
+
+// Rows [n, n + 16) and columns [k, k + 32) of w, zeros where it ends.
+template <class From, class To>
+void fill_tile(View<const From> w, std::int64_t n, std::int64_t k, To* out) {
+    To rows[16][kBlock] = {};
+    const std::int64_t width = std::min<std::int64_t>(kBlock, w.cols - k);
+    for (std::int64_t l = 0; l < std::min<std::int64_t>(16, w.rows - n); ++l) {
+        const From* from = w.row(n + l) + k;
+        for (std::int64_t i = 0; i < width; ++i)
+            rows[l][i] = convert(from[i], static_cast<To*>(nullptr));
+    }
+    for (int j = 0; j < 16; ++j) {
+        for (int l = 0; l < 16; ++l) {
+            out[32 * j + 2 * l] = rows[l][j];
+            out[32 * j + 2 * l + 1] = rows[l][j + 16];
+        }
+    }
+}
 
 template <class From, class To>
 void fill(View<const From> w, AlignedVector<To>& out, Threads& threads) {
     const std::int64_t blocks = round_up(w.cols, 32) / 32, panels = round_up(w.rows, 16) / 16;
     out.resize(static_cast<std::size_t>(panels * blocks * kTile));
     threads.loop(panels, [&](std::int64_t panel, int) {
-        To* to = out.data() + panel * blocks * kTile;
-        for (std::int64_t block = 0; block < blocks; ++block, to += kTile) {
-            for (int l = 0; l < 16; ++l) {
-                const std::int64_t n = panel * 16 + l;
-                for (int i = 0; i < kBlock; ++i) {
-                    const std::int64_t k = block * kBlock + i;
-                    const bool inside = n < w.rows && k < w.cols;
-                    To* place_in_block = to + i % 16 * 32 + l * 2 + i / 16;
-                    *place_in_block = inside ? convert(w(n, k), static_cast<To*>(nullptr)) : To{};
-                }
-            }
+        for (std::int64_t block = 0; block < blocks; ++block) {
+            fill_tile(w, panel * 16, block * kBlock, out.data() + (panel * blocks + block) * kTile);
         }
     });
 }
@@ -43,8 +63,10 @@ void fill(View<const From> w, AlignedVector<To>& out, Threads& threads) {
 
 PackedMatrix pack(View<const float> w, Precision precision, Threads& threads) {
     PackedMatrix out{w.rows, w.cols, precision, {}, {}};
-    if (precision == Precision::bf16) fill(w, out.narrow, threads);
-    else fill(w, out.wide, threads);
+    if (precision == Precision::bf16)
+        fill(w, out.narrow, threads);
+    else
+        fill(w, out.wide, threads);
     return out;
 }
 
@@ -54,7 +76,8 @@ PackedMatrix pack_bf16(View<const std::uint16_t> w, Threads& threads) {
     return out;
 }
 
-KvCache::KvCache(std::int64_t kv_heads_, std::int64_t head_dim_, std::int64_t capacity_, Precision precision_)
+KvCache::KvCache(std::int64_t kv_heads_, std::int64_t head_dim_, std::int64_t capacity_,
+                 Precision precision_)
     : kv_heads(kv_heads_), head_dim(head_dim_), capacity(capacity_), precision(precision_) {
     if (capacity % 32 != 0) fail("a cache of {} positions; wanted a multiple of 32", capacity);
     const auto keys = static_cast<std::size_t>(kv_heads * capacity * round_up(head_dim, 32));
@@ -70,15 +93,18 @@ KvCache::KvCache(std::int64_t kv_heads_, std::int64_t head_dim_, std::int64_t ca
 
 void append(KvCache& cache, View<const float> k, View<const float> v) {
     if (cache.length + k.rows > cache.capacity) {
-        fail("{} positions do not fit: the cache holds {} of {}", k.rows, cache.length, cache.capacity);
+        fail("{} positions do not fit: the cache holds {} of {}", k.rows, cache.length,
+             cache.capacity);
     }
-    const std::int64_t key_blocks = round_up(cache.head_dim, 32) / 32, value_blocks = cache.capacity / 32;
+    const std::int64_t key_blocks = round_up(cache.head_dim, 32) / 32,
+                       value_blocks = cache.capacity / 32;
     for (std::int64_t r = 0; r < k.rows; ++r, ++cache.length) {
         for (std::int64_t head = 0; head < cache.kv_heads; ++head) {
             const std::int64_t keys = head * cache.capacity * key_blocks * 32;
             const std::int64_t values = head * cache.capacity * round_up(cache.head_dim, 16);
             for (std::int64_t d = 0; d < cache.head_dim; ++d) {
-                const float key = k(r, head * cache.head_dim + d), value = v(r, head * cache.head_dim + d);
+                const float key = k(r, head * cache.head_dim + d),
+                            value = v(r, head * cache.head_dim + d);
                 const std::int64_t key_at = keys + place(cache.length, d, key_blocks);
                 const std::int64_t value_at = values + place(d, cache.length, value_blocks);
                 if (cache.precision == Precision::bf16) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which table this machine runs: the processor's feature bits, and for AMX the kernel's permission to use
-// the tile registers (Linux: arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA), once a process).
+// Which table this machine runs: the processor's feature bits, and for AMX the kernel's permission
+// to use the tile registers (Linux: arch_prctl(ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA), once a
+// process).
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,7 +16,9 @@ namespace hb {
 
 namespace {
 
-bool always() { return true; }
+bool always() {
+    return true;
+}
 
 bool has_avx512() {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
@@ -40,7 +43,8 @@ struct Entry {
     bool (*runs)();
 };
 
-constexpr Entry kEntries[] = {  // best first
+constexpr Entry kEntries[] = {
+    // best first
     {&kAmxKernels, has_amx},
     {&kAvx512Kernels, has_avx512},
     {&kAvx2Kernels, always},
@@ -54,7 +58,10 @@ const Kernels& find_kernels(std::string_view name) {
     for (const Entry& entry : kEntries) {
         if (entry.kernels->name == name) {
             if (entry.runs()) return *entry.kernels;
-            fail("kernels '{}' cannot run on this machine; unset HALFBYTE_KERNELS to use the best that can", name);
+            fail(
+                "kernels '{}' cannot run on this machine; unset HALFBYTE_KERNELS to use the best "
+                "that can",
+                name);
         }
         known += (known.empty() ? "" : ", ") + std::string(entry.kernels->name);
     }
@@ -70,6 +77,8 @@ const Kernels& pick_kernels() {
     return kRefKernels;
 }
 
-std::string_view name_of(const Kernels& kernels) { return kernels.name; }
+std::string_view name_of(const Kernels& kernels) {
+    return kernels.name;
+}
 
 }  // namespace hb

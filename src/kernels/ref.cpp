@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every task in plain C++, the oracle of the others: same operations, same order, same bits. Its rules
-// refuse everything, which leaves quantization to the reference of schemes/.
+// Every task in plain C++, the oracle of the others: same operations, same order, same bits. Its
+// rules refuse everything, which leaves quantization to the reference of schemes/.
 #include <cmath>
 
 #include "core/float_bits.hpp"
@@ -20,9 +20,10 @@ float dot(const Multiply& m, int r, int panel, int l, float acc) {
         float s[2] = {};
         for (int i = 0; i < kBlock; ++i) {
             const std::int64_t in_a = r * m.a_stride + block * kBlock + i;
-            const std::int64_t in_b = panel * m.b_stride + block * kTile + i / 2 * 32 + 2 * l + i % 2;
-            s[i % 2] = std::fma(element(m.narrow_a, m.wide_a, in_a), element(m.narrow_b, m.wide_b, in_b),
-                                s[i % 2]);
+            const std::int64_t in_b =
+                panel * m.b_stride + block * kTile + i / 2 * 32 + 2 * l + i % 2;
+            s[i % 2] = std::fma(element(m.narrow_a, m.wide_a, in_a),
+                                element(m.narrow_b, m.wide_b, in_b), s[i % 2]);
         }
         acc = acc + (s[0] + s[1]);
     }
@@ -43,7 +44,8 @@ void transpose(const std::uint32_t* const (&x)[32], std::uint32_t* const (&tiles
     for (int side = 0; side < 2; ++side) {
         for (int j = 0; j < 16; ++j) {
             for (int i = 0; i < 16; ++i) {
-                const std::uint32_t even = x[j][i] >> 16 * side & 0xffffu, odd = x[j + 16][i] >> 16 * side & 0xffffu;
+                const std::uint32_t even = x[j][i] >> 16 * side & 0xffffu,
+                                    odd = x[j + 16][i] >> 16 * side & 0xffffu;
                 tiles[side][16 * j + i] = rows[side][i * stride + j] = even | odd << 16;
             }
         }
@@ -66,8 +68,10 @@ void hadamard(float* x, std::int64_t n, int block) {
 void to_lanes(const float* x, std::int64_t n, std::uint16_t* narrow, float* wide) {
     for (std::int64_t i = 0; i < n; ++i) {
         const std::int64_t to = i / 32 * 32 + i % 16 * 2 + i / 16 % 2;
-        if (narrow) narrow[to] = float_to_bf16(x[i]);
-        else wide[to] = x[i];
+        if (narrow)
+            narrow[to] = float_to_bf16(x[i]);
+        else
+            wide[to] = x[i];
     }
 }
 
@@ -82,7 +86,8 @@ float exp_of(float x) {
         p = std::fma(p, r, c);
     }
     p = std::fma(p, r * r, r) + 1;
-    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(p) + (std::bit_cast<std::uint32_t>(shifted) << 23));
+    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(p) +
+                                (std::bit_cast<std::uint32_t>(shifted) << 23));
 }
 
 template <class T>
@@ -137,14 +142,25 @@ double kl_divergence(const float* p, double lse_p, const float* q, double lse_q,
     return tree(lanes);
 }
 
-bool refuse(const float*, std::int64_t, float, float*) { return false; }
+bool refuse(const float*, std::int64_t, float, float*) {
+    return false;
+}
 
 }  // namespace
 
 const Kernels kRefKernels = {
-    "ref", multiply, transpose, hadamard, to_lanes,
-    {refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse},
-    rms_norm, silu_multiply, softmax, log_sum_exp, kl_divergence,
+    "ref",
+    multiply,
+    transpose,
+    hadamard,
+    to_lanes,
+    {refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse,
+     refuse},
+    rms_norm,
+    silu_multiply,
+    softmax,
+    log_sum_exp,
+    kl_divergence,
 };
 
 }  // namespace hb

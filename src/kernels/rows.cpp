@@ -15,7 +15,8 @@ constexpr std::int64_t kRowsATask = 8;
 template <class Body>
 void each_row(Threads& threads, std::int64_t rows, Body body) {
     threads.loop((rows + kRowsATask - 1) / kRowsATask, [&](std::int64_t i, int) {
-        for (std::int64_t r = i * kRowsATask; r < std::min(rows, (i + 1) * kRowsATask); ++r) body(r);
+        for (std::int64_t r = i * kRowsATask; r < std::min(rows, (i + 1) * kRowsATask); ++r)
+            body(r);
     });
 }
 
@@ -31,23 +32,25 @@ void same_shape(const char* what, const A& a, const B& b) {
 void rms_norm(const Kernels& kernels, Threads& threads, View<const float> x, const float* weight,
               float eps, View<float> y) {
     same_shape("a norm", x, y);
-    each_row(threads, x.rows, [&](std::int64_t r) { kernels.rms_norm(x.row(r), weight, eps, x.cols, y.row(r)); });
+    each_row(threads, x.rows,
+             [&](std::int64_t r) { kernels.rms_norm(x.row(r), weight, eps, x.cols, y.row(r)); });
 }
 
-void silu_multiply(const Kernels& kernels, Threads& threads, View<const float> gate, View<const float> up,
-                   View<float> out) {
+void silu_multiply(const Kernels& kernels, Threads& threads, View<const float> gate,
+                   View<const float> up, View<float> out) {
     same_shape("silu(gate) * up", gate, up);
     same_shape("silu(gate) * up", gate, out);
-    each_row(threads, gate.rows,
-             [&](std::int64_t r) { kernels.silu_multiply(gate.row(r), up.row(r), gate.cols, out.row(r)); });
+    each_row(threads, gate.rows, [&](std::int64_t r) {
+        kernels.silu_multiply(gate.row(r), up.row(r), gate.cols, out.row(r));
+    });
 }
 
 double log_sum_exp(const Kernels& kernels, const float* x, std::int64_t n) {
     return kernels.log_sum_exp(x, n);
 }
 
-double kl_divergence(const Kernels& kernels, const float* p, double lse_p, const float* q, double lse_q,
-                     std::int64_t n) {
+double kl_divergence(const Kernels& kernels, const float* p, double lse_p, const float* q,
+                     double lse_q, std::int64_t n) {
     return kernels.kl_divergence(p, lse_p, q, lse_q, n);
 }
 

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is done to one row at a time: exp and everything made of it, sums in 16 strided lanes, lane order.
+// What is done to one row at a time: exp and everything made of it, sums in 16 strided lanes, lane
+// order.
+#pragma once
+
+#include "kernels/table.hpp"
+
 namespace hb {
 namespace {
 
-// e^x: n = x / ln 2 to nearest, r = x - n ln 2 in two steps, a polynomial of degree 7 in r, then n is added
-// to the exponent. The same operations as exp_of() in ref.cpp.
+// e^x: n = x / ln 2 to nearest, r = x - n ln 2 in two steps, a polynomial of degree 7 in r, then n
+// is added to the exponent. The same operations as exp_of() in ref.cpp.
 inline V exp(V x) {
     const V magic = set(12582912.f);
     const V shifted = fma(x, set(1.44269504f), magic), n = shifted - magic;
@@ -62,7 +67,8 @@ inline void store_block(V low, V high, std::uint16_t* narrow, float* wide) {
 // n: a multiple of 32
 void to_lanes(const float* x, std::int64_t n, std::uint16_t* narrow, float* wide) {
     for (std::int64_t i = 0; i < n; i += kBlock) {
-        store_block(load(x + i), load(x + i + 16), narrow ? narrow + i : nullptr, wide ? wide + i : nullptr);
+        store_block(load(x + i), load(x + i + 16), narrow ? narrow + i : nullptr,
+                    wide ? wide + i : nullptr);
     }
 }
 
@@ -101,7 +107,8 @@ float mask_scores(const Softmax& s, std::int64_t first, std::int64_t last) {
         V v = load(s.scores + i) * scale;
         if (i < s.begin || i + 16 > s.end) {
             const N position = count_up() + set(static_cast<std::uint32_t>(i));
-            const N begin = set(static_cast<std::uint32_t>(s.begin)), end = set(static_cast<std::uint32_t>(s.end));
+            const N begin = set(static_cast<std::uint32_t>(s.begin)),
+                    end = set(static_cast<std::uint32_t>(s.end));
             v = select(less(position, begin), hidden, select(less(position, end), v, hidden));
         }
         store(s.scores + i, v);
@@ -111,7 +118,8 @@ float mask_scores(const Softmax& s, std::int64_t first, std::int64_t last) {
 }
 
 void softmax(const Softmax& s) {
-    const std::int64_t first = s.begin / kBlock * kBlock, last = (s.end + kBlock - 1) / kBlock * kBlock;
+    const std::int64_t first = s.begin / kBlock * kBlock,
+                       last = (s.end + kBlock - 1) / kBlock * kBlock;
     const V top = set(mask_scores(s, first, last));
     V total = set(0.f);
     for (std::int64_t i = first; i < last; i += 16) {
@@ -137,7 +145,8 @@ double log_sum_exp(const float* x, std::int64_t n) {
     for (std::int64_t i = 0; i < whole; i += 16) tops = max(load(x + i), tops);
     const float top = largest(tops);
     D total = set_double(0);
-    for (std::int64_t i = 0; i < whole; i += 16) total = total + to_double(exp(load(x + i) - set(top)));
+    for (std::int64_t i = 0; i < whole; i += 16)
+        total = total + to_double(exp(load(x + i) - set(top)));
     total = total + to_double(exp(last - set(top)));
     return top + __builtin_log(sum(total));
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The table of an instruction set: the innermost tasks as plain functions on plain pointers. The files
-// behind it are compiled for different machines, so this header holds no function that a linker could
-// take from the wrong one. Everything is specified in kernels.hpp; ref.cpp says it in plain C++.
+// The table of an instruction set: the innermost tasks as plain functions on plain pointers. The
+// files behind it are compiled for different machines, so this header holds no function that a
+// linker could take from the wrong one. Everything is specified in kernels.hpp; ref.cpp says it in
+// plain C++.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +11,10 @@
 
 namespace hb {
 
-constexpr int kTileRows = 192;    // what one Multiply may cover
-constexpr int kTilePanels = 32;   // 512 columns
-constexpr int kBlock = 32;        // k of one step of the dot product
-constexpr int kTile = 512;        // elements of a panel in one block
+constexpr int kTileRows = 192;   // what one Multiply may cover
+constexpr int kTilePanels = 32;  // 512 columns
+constexpr int kBlock = 32;       // k of one step of the dot product
+constexpr int kTile = 512;       // elements of a panel in one block
 
 // c (rows, 16 * panels) = a b^T by the dot product, acc from c when `resume`, else from +0.
 struct Multiply {
@@ -30,18 +31,19 @@ struct Multiply {
     bool resume = false;
 };
 
-// Scores of one row at positions [0, width) -> probabilities in lane order, in the one that is given.
+// Scores of one row at positions [0, width) -> probabilities in lane order, in the one that is
+// given.
 struct Softmax {
-    float* scores = nullptr;             // (width), overwritten
-    std::int64_t width = 0;              // a multiple of 32
-    std::int64_t begin = 0, end = 0;     // positions that are seen; the others get 0
+    float* scores = nullptr;          // (width), overwritten
+    std::int64_t width = 0;           // a multiple of 32
+    std::int64_t begin = 0, end = 0;  // positions that are seen; the others get 0
     float scale = 1;
     std::uint16_t* narrow = nullptr;
     float* wide = nullptr;
 };
 
-// x (n), whole groups -> element * scale. False, with y in part written, when x or the divisor lies outside
-// the range in which the fast path is exact: then quantize_activation() does it.
+// x (n), whole groups -> element * scale. False, with y in part written, when x or the divisor lies
+// outside the range in which the fast path is exact: then quantize_activation() does it.
 using QuantizeRow = bool (*)(const float* x, std::int64_t n, float divisor, float* y);
 struct FastRules {
     QuantizeRow mx_ocp, mx_ct_round, mx_fp_quant, mx_rceil, mx_ceil725, mx_mse, mx_mse43;
@@ -51,8 +53,8 @@ struct FastRules {
 struct Kernels {
     const char* name;
     void (*multiply)(const Multiply&);
-    // 32 rows of x by 32 columns in lane order (as 16 words) -> two panels' tiles of x^T, and the same as
-    // left rows, `rows` being 16 rows of `stride` words for each panel
+    // 32 rows of x by 32 columns in lane order (as 16 words) -> two panels' tiles of x^T, and the
+    // same as left rows, `rows` being 16 rows of `stride` words for each panel
     void (*transpose)(const std::uint32_t* const (&x)[32], std::uint32_t* const (&tiles)[2],
                       std::uint32_t* const (&rows)[2], std::int64_t stride);
     void (*hadamard)(float* x, std::int64_t n, int block);
@@ -62,7 +64,8 @@ struct Kernels {
     void (*silu_multiply)(const float* gate, const float* up, std::int64_t n, float* out);
     void (*softmax)(const Softmax&);
     double (*log_sum_exp)(const float* x, std::int64_t n);
-    double (*kl_divergence)(const float* p, double lse_p, const float* q, double lse_q, std::int64_t n);
+    double (*kl_divergence)(const float* p, double lse_p, const float* q, double lse_q,
+                            std::int64_t n);
 };
 
 extern const Kernels kRefKernels, kAvx2Kernels, kAvx512Kernels, kAmxKernels;

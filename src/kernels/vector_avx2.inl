@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The words of vector_avx512.inl with two 256-bit registers for one of 512.
+#pragma once
+
 #include <immintrin.h>
 
 #include <cstdint>
@@ -10,12 +12,22 @@ namespace {
 constexpr int kRows = 3, kPanels = 1;  // of the multiply kernel: 12 of 16 registers are sums
 constexpr int kThinPanels = 2;         // of the kernel for one row
 
-struct V { __m256 low, high; };
-struct N { __m256i low, high; };
-struct M { __m256 low, high; };
-struct D { __m256d part[4]; };
+struct V {
+    __m256 low, high;
+};
+struct N {
+    __m256i low, high;
+};
+struct M {
+    __m256 low, high;
+};
+struct D {
+    __m256d part[4];
+};
 
-inline V load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+inline V load(const float* p) {
+    return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
+}
 inline void store(float* p, V a) {
     _mm256_storeu_ps(p, a.low);
     _mm256_storeu_ps(p + 8, a.high);
@@ -29,39 +41,78 @@ inline void store(std::uint32_t* p, N a) {
     _mm256_storeu_si256(q, a.low);
     _mm256_storeu_si256(q + 1, a.high);
 }
-inline V set(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+inline V set(float x) {
+    return {_mm256_set1_ps(x), _mm256_set1_ps(x)};
+}
 inline N set(std::uint32_t x) {
     const __m256i v = _mm256_set1_epi32(static_cast<int>(x));
     return {v, v};
 }
 inline N count_up() {
-    return {_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15)};
+    return {_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
+            _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15)};
 }
 
-inline V operator+(V a, V b) { return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)}; }
-inline V operator-(V a, V b) { return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)}; }
-inline V operator*(V a, V b) { return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)}; }
-inline V operator/(V a, V b) { return {_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)}; }
+inline V operator+(V a, V b) {
+    return {_mm256_add_ps(a.low, b.low), _mm256_add_ps(a.high, b.high)};
+}
+inline V operator-(V a, V b) {
+    return {_mm256_sub_ps(a.low, b.low), _mm256_sub_ps(a.high, b.high)};
+}
+inline V operator*(V a, V b) {
+    return {_mm256_mul_ps(a.low, b.low), _mm256_mul_ps(a.high, b.high)};
+}
+inline V operator/(V a, V b) {
+    return {_mm256_div_ps(a.low, b.low), _mm256_div_ps(a.high, b.high)};
+}
 inline V fma(V a, V b, V c) {
     return {_mm256_fmadd_ps(a.low, b.low, c.low), _mm256_fmadd_ps(a.high, b.high, c.high)};
 }
 inline V fnma(V a, V b, V c) {
     return {_mm256_fnmadd_ps(a.low, b.low, c.low), _mm256_fnmadd_ps(a.high, b.high, c.high)};
 }
-inline V max(V a, V b) { return {_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)}; }
-inline V min(V a, V b) { return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)}; }
+inline V max(V a, V b) {
+    return {_mm256_max_ps(a.low, b.low), _mm256_max_ps(a.high, b.high)};
+}
+inline V min(V a, V b) {
+    return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)};
+}
 
-inline N operator+(N a, N b) { return {_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)}; }
-inline N operator-(N a, N b) { return {_mm256_sub_epi32(a.low, b.low), _mm256_sub_epi32(a.high, b.high)}; }
-inline N operator&(N a, N b) { return {_mm256_and_si256(a.low, b.low), _mm256_and_si256(a.high, b.high)}; }
-inline N operator|(N a, N b) { return {_mm256_or_si256(a.low, b.low), _mm256_or_si256(a.high, b.high)}; }
-inline N max(N a, N b) { return {_mm256_max_epi32(a.low, b.low), _mm256_max_epi32(a.high, b.high)}; }
-inline N min(N a, N b) { return {_mm256_min_epi32(a.low, b.low), _mm256_min_epi32(a.high, b.high)}; }
-template <int S> N left(N a) { return {_mm256_slli_epi32(a.low, S), _mm256_slli_epi32(a.high, S)}; }
-template <int S> N right(N a) { return {_mm256_srli_epi32(a.low, S), _mm256_srli_epi32(a.high, S)}; }
-inline N bits(V a) { return {_mm256_castps_si256(a.low), _mm256_castps_si256(a.high)}; }
-inline V floats(N a) { return {_mm256_castsi256_ps(a.low), _mm256_castsi256_ps(a.high)}; }
-inline V to_float(N a) { return {_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high)}; }
+inline N operator+(N a, N b) {
+    return {_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};
+}
+inline N operator-(N a, N b) {
+    return {_mm256_sub_epi32(a.low, b.low), _mm256_sub_epi32(a.high, b.high)};
+}
+inline N operator&(N a, N b) {
+    return {_mm256_and_si256(a.low, b.low), _mm256_and_si256(a.high, b.high)};
+}
+inline N operator|(N a, N b) {
+    return {_mm256_or_si256(a.low, b.low), _mm256_or_si256(a.high, b.high)};
+}
+inline N max(N a, N b) {
+    return {_mm256_max_epi32(a.low, b.low), _mm256_max_epi32(a.high, b.high)};
+}
+inline N min(N a, N b) {
+    return {_mm256_min_epi32(a.low, b.low), _mm256_min_epi32(a.high, b.high)};
+}
+template <int S>
+N left(N a) {
+    return {_mm256_slli_epi32(a.low, S), _mm256_slli_epi32(a.high, S)};
+}
+template <int S>
+N right(N a) {
+    return {_mm256_srli_epi32(a.low, S), _mm256_srli_epi32(a.high, S)};
+}
+inline N bits(V a) {
+    return {_mm256_castps_si256(a.low), _mm256_castps_si256(a.high)};
+}
+inline V floats(N a) {
+    return {_mm256_castsi256_ps(a.low), _mm256_castsi256_ps(a.high)};
+}
+inline V to_float(N a) {
+    return {_mm256_cvtepi32_ps(a.low), _mm256_cvtepi32_ps(a.high)};
+}
 
 inline M less(V a, V b) {
     return {_mm256_cmp_ps(a.low, b.low, _CMP_LT_OQ), _mm256_cmp_ps(a.high, b.high, _CMP_LT_OQ)};
@@ -73,12 +124,18 @@ inline M less(N a, N b) {
     return {_mm256_castsi256_ps(_mm256_cmpgt_epi32(b.low, a.low)),
             _mm256_castsi256_ps(_mm256_cmpgt_epi32(b.high, a.high))};
 }
-inline M operator&(M a, M b) { return {_mm256_and_ps(a.low, b.low), _mm256_and_ps(a.high, b.high)}; }
+inline M operator&(M a, M b) {
+    return {_mm256_and_ps(a.low, b.low), _mm256_and_ps(a.high, b.high)};
+}
 inline V select(M m, V yes, V no) {
     return {_mm256_blendv_ps(no.low, yes.low, m.low), _mm256_blendv_ps(no.high, yes.high, m.high)};
 }
-inline N select(M m, N yes, N no) { return bits(select(m, floats(yes), floats(no))); }
-inline bool any(M m) { return (_mm256_movemask_ps(m.low) | _mm256_movemask_ps(m.high)) != 0; }
+inline N select(M m, N yes, N no) {
+    return bits(select(m, floats(yes), floats(no)));
+}
+inline bool any(M m) {
+    return (_mm256_movemask_ps(m.low) | _mm256_movemask_ps(m.high)) != 0;
+}
 
 inline M first(int n) {
     const N limit = set(static_cast<std::uint32_t>(n));
@@ -114,7 +171,8 @@ inline void load_pairs(const float* p, V& a, V& b) {
     __m256 even[2], odd[2];
     for (int i = 0; i < 2; ++i) {
         const __m256 x = _mm256_loadu_ps(p + 16 * i), y = _mm256_loadu_ps(p + 16 * i + 8);
-        const __m256 low = _mm256_permute2f128_ps(x, y, 0x20), high = _mm256_permute2f128_ps(x, y, 0x31);
+        const __m256 low = _mm256_permute2f128_ps(x, y, 0x20),
+                     high = _mm256_permute2f128_ps(x, y, 0x31);
         even[i] = _mm256_shuffle_ps(low, high, 0x88);
         odd[i] = _mm256_shuffle_ps(low, high, 0xdd);
     }
@@ -123,7 +181,8 @@ inline void load_pairs(const float* p, V& a, V& b) {
 }
 
 inline D to_double(V a) {
-    return {{_mm256_cvtps_pd(_mm256_castps256_ps128(a.low)), _mm256_cvtps_pd(_mm256_extractf128_ps(a.low, 1)),
+    return {{_mm256_cvtps_pd(_mm256_castps256_ps128(a.low)),
+             _mm256_cvtps_pd(_mm256_extractf128_ps(a.low, 1)),
              _mm256_cvtps_pd(_mm256_castps256_ps128(a.high)),
              _mm256_cvtps_pd(_mm256_extractf128_ps(a.high, 1))}};
 }
@@ -153,8 +212,10 @@ inline void store(double* p, D a) {
 
 template <int Distance>
 V swap_lanes(V a) {
-    if constexpr (Distance == 1) return {_mm256_permute_ps(a.low, 0xb1), _mm256_permute_ps(a.high, 0xb1)};
-    if constexpr (Distance == 2) return {_mm256_permute_ps(a.low, 0x4e), _mm256_permute_ps(a.high, 0x4e)};
+    if constexpr (Distance == 1)
+        return {_mm256_permute_ps(a.low, 0xb1), _mm256_permute_ps(a.high, 0xb1)};
+    if constexpr (Distance == 2)
+        return {_mm256_permute_ps(a.low, 0x4e), _mm256_permute_ps(a.high, 0x4e)};
     if constexpr (Distance == 4) {
         return {_mm256_permute2f128_ps(a.low, a.low, 1), _mm256_permute2f128_ps(a.high, a.high, 1)};
     }
@@ -165,7 +226,8 @@ V add_or_subtract(V a, V b) {
     const V sum = a + b, difference = a - b;
     if constexpr (Distance == 8) return {sum.low, difference.high};
     constexpr int mask = Distance == 1 ? 0xaa : Distance == 2 ? 0xcc : 0xf0;
-    return {_mm256_blend_ps(sum.low, difference.low, mask), _mm256_blend_ps(sum.high, difference.high, mask)};
+    return {_mm256_blend_ps(sum.low, difference.low, mask),
+            _mm256_blend_ps(sum.high, difference.high, mask)};
 }
 
 inline void transpose_quarter(const N (&r)[16], int first_row, bool upper, __m256i (&out)[8]) {

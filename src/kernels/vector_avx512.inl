@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sixteen fp32 (V), sixteen 32-bit integers (N), sixteen answers (M) and sixteen fp64 (D) as AVX-512
-// registers. The task files (*.inl) are written in these words and in the sizes below.
+// Sixteen fp32 (V), sixteen 32-bit integers (N), sixteen answers (M) and sixteen fp64 (D) as
+// AVX-512 registers. The task files (*.inl) are written in these words and in the sizes below.
+#pragma once
+
 #include <immintrin.h>
 
 #include <cstdint>
@@ -11,49 +13,123 @@ namespace {
 constexpr int kRows = 6, kPanels = 2;  // of the multiply kernel: 24 of 32 registers are sums
 constexpr int kThinPanels = 4;         // of the kernel for one or two rows
 
-struct V { __m512 v; };
-struct N { __m512i v; };
-struct M { __mmask16 v; };
-struct D { __m512d low, high; };
+struct V {
+    __m512 v;
+};
+struct N {
+    __m512i v;
+};
+struct M {
+    __mmask16 v;
+};
+struct D {
+    __m512d low, high;
+};
 
-inline V load(const float* p) { return {_mm512_loadu_ps(p)}; }
-inline void store(float* p, V a) { _mm512_storeu_ps(p, a.v); }
-inline N load(const std::uint32_t* p) { return {_mm512_loadu_si512(p)}; }
-inline void store(std::uint32_t* p, N a) { _mm512_storeu_si512(p, a.v); }
-inline V set(float x) { return {_mm512_set1_ps(x)}; }
-inline N set(std::uint32_t x) { return {_mm512_set1_epi32(static_cast<int>(x))}; }
+inline V load(const float* p) {
+    return {_mm512_loadu_ps(p)};
+}
+inline void store(float* p, V a) {
+    _mm512_storeu_ps(p, a.v);
+}
+inline N load(const std::uint32_t* p) {
+    return {_mm512_loadu_si512(p)};
+}
+inline void store(std::uint32_t* p, N a) {
+    _mm512_storeu_si512(p, a.v);
+}
+inline V set(float x) {
+    return {_mm512_set1_ps(x)};
+}
+inline N set(std::uint32_t x) {
+    return {_mm512_set1_epi32(static_cast<int>(x))};
+}
 inline N count_up() {
     return {_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)};
 }
 
-inline V operator+(V a, V b) { return {_mm512_add_ps(a.v, b.v)}; }
-inline V operator-(V a, V b) { return {_mm512_sub_ps(a.v, b.v)}; }
-inline V operator*(V a, V b) { return {_mm512_mul_ps(a.v, b.v)}; }
-inline V operator/(V a, V b) { return {_mm512_div_ps(a.v, b.v)}; }
-inline V fma(V a, V b, V c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
-inline V fnma(V a, V b, V c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }  // c - a b
-inline V max(V a, V b) { return {_mm512_max_ps(a.v, b.v)}; }               // a > b ? a : b
-inline V min(V a, V b) { return {_mm512_min_ps(a.v, b.v)}; }               // a < b ? a : b
+inline V operator+(V a, V b) {
+    return {_mm512_add_ps(a.v, b.v)};
+}
+inline V operator-(V a, V b) {
+    return {_mm512_sub_ps(a.v, b.v)};
+}
+inline V operator*(V a, V b) {
+    return {_mm512_mul_ps(a.v, b.v)};
+}
+inline V operator/(V a, V b) {
+    return {_mm512_div_ps(a.v, b.v)};
+}
+inline V fma(V a, V b, V c) {
+    return {_mm512_fmadd_ps(a.v, b.v, c.v)};
+}
+inline V fnma(V a, V b, V c) {
+    return {_mm512_fnmadd_ps(a.v, b.v, c.v)};
+}  // c - a b
+inline V max(V a, V b) {
+    return {_mm512_max_ps(a.v, b.v)};
+}  // a > b ? a : b
+inline V min(V a, V b) {
+    return {_mm512_min_ps(a.v, b.v)};
+}  // a < b ? a : b
 
-inline N operator+(N a, N b) { return {_mm512_add_epi32(a.v, b.v)}; }
-inline N operator-(N a, N b) { return {_mm512_sub_epi32(a.v, b.v)}; }
-inline N operator&(N a, N b) { return {_mm512_and_si512(a.v, b.v)}; }
-inline N operator|(N a, N b) { return {_mm512_or_si512(a.v, b.v)}; }
-inline N max(N a, N b) { return {_mm512_max_epi32(a.v, b.v)}; }
-inline N min(N a, N b) { return {_mm512_min_epi32(a.v, b.v)}; }
-template <int S> N left(N a) { return {_mm512_slli_epi32(a.v, S)}; }
-template <int S> N right(N a) { return {_mm512_srli_epi32(a.v, S)}; }
-inline N bits(V a) { return {_mm512_castps_si512(a.v)}; }
-inline V floats(N a) { return {_mm512_castsi512_ps(a.v)}; }
-inline V to_float(N a) { return {_mm512_cvtepi32_ps(a.v)}; }
+inline N operator+(N a, N b) {
+    return {_mm512_add_epi32(a.v, b.v)};
+}
+inline N operator-(N a, N b) {
+    return {_mm512_sub_epi32(a.v, b.v)};
+}
+inline N operator&(N a, N b) {
+    return {_mm512_and_si512(a.v, b.v)};
+}
+inline N operator|(N a, N b) {
+    return {_mm512_or_si512(a.v, b.v)};
+}
+inline N max(N a, N b) {
+    return {_mm512_max_epi32(a.v, b.v)};
+}
+inline N min(N a, N b) {
+    return {_mm512_min_epi32(a.v, b.v)};
+}
+template <int S>
+N left(N a) {
+    return {_mm512_slli_epi32(a.v, S)};
+}
+template <int S>
+N right(N a) {
+    return {_mm512_srli_epi32(a.v, S)};
+}
+inline N bits(V a) {
+    return {_mm512_castps_si512(a.v)};
+}
+inline V floats(N a) {
+    return {_mm512_castsi512_ps(a.v)};
+}
+inline V to_float(N a) {
+    return {_mm512_cvtepi32_ps(a.v)};
+}
 
-inline M less(V a, V b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)}; }
-inline M less_equal(V a, V b) { return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LE_OQ)}; }
-inline M less(N a, N b) { return {_mm512_cmplt_epi32_mask(a.v, b.v)}; }
-inline M operator&(M a, M b) { return {static_cast<__mmask16>(a.v & b.v)}; }
-inline V select(M m, V yes, V no) { return {_mm512_mask_blend_ps(m.v, no.v, yes.v)}; }
-inline N select(M m, N yes, N no) { return {_mm512_mask_blend_epi32(m.v, no.v, yes.v)}; }
-inline bool any(M m) { return m.v != 0; }
+inline M less(V a, V b) {
+    return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ)};
+}
+inline M less_equal(V a, V b) {
+    return {_mm512_cmp_ps_mask(a.v, b.v, _CMP_LE_OQ)};
+}
+inline M less(N a, N b) {
+    return {_mm512_cmplt_epi32_mask(a.v, b.v)};
+}
+inline M operator&(M a, M b) {
+    return {static_cast<__mmask16>(a.v & b.v)};
+}
+inline V select(M m, V yes, V no) {
+    return {_mm512_mask_blend_ps(m.v, no.v, yes.v)};
+}
+inline N select(M m, N yes, N no) {
+    return {_mm512_mask_blend_epi32(m.v, no.v, yes.v)};
+}
+inline bool any(M m) {
+    return m.v != 0;
+}
 
 inline V load_first(const float* p, int n) {
     return {_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p)};
@@ -76,7 +152,8 @@ inline void store_pairs(float* p, V a, V b) {
     _mm512_storeu_ps(p + 16, _mm512_permutex2var_ps(a.v, high, b.v));
 }
 inline void load_pairs(const float* p, V& a, V& b) {
-    const __m512i even = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i even =
+        _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
     const __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
     const __m512 first = _mm512_loadu_ps(p), second = _mm512_loadu_ps(p + 16);
     a.v = _mm512_permutex2var_ps(first, even, second);
@@ -84,15 +161,22 @@ inline void load_pairs(const float* p, V& a, V& b) {
 }
 
 inline D to_double(V a) {
-    return {_mm512_cvtps_pd(_mm512_castps512_ps256(a.v)), _mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1))};
+    return {_mm512_cvtps_pd(_mm512_castps512_ps256(a.v)),
+            _mm512_cvtps_pd(_mm512_extractf32x8_ps(a.v, 1))};
 }
 inline V to_float(D a) {
     const __m512 low = _mm512_castps256_ps512(_mm512_cvtpd_ps(a.low));
     return {_mm512_insertf32x8(low, _mm512_cvtpd_ps(a.high), 1)};
 }
-inline D set_double(double x) { return {_mm512_set1_pd(x), _mm512_set1_pd(x)}; }
-inline D operator+(D a, D b) { return {_mm512_add_pd(a.low, b.low), _mm512_add_pd(a.high, b.high)}; }
-inline D operator-(D a, D b) { return {_mm512_sub_pd(a.low, b.low), _mm512_sub_pd(a.high, b.high)}; }
+inline D set_double(double x) {
+    return {_mm512_set1_pd(x), _mm512_set1_pd(x)};
+}
+inline D operator+(D a, D b) {
+    return {_mm512_add_pd(a.low, b.low), _mm512_add_pd(a.high, b.high)};
+}
+inline D operator-(D a, D b) {
+    return {_mm512_sub_pd(a.low, b.low), _mm512_sub_pd(a.high, b.high)};
+}
 inline D fma(D a, D b, D c) {
     return {_mm512_fmadd_pd(a.low, b.low, c.low), _mm512_fmadd_pd(a.high, b.high, c.high)};
 }

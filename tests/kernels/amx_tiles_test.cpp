@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The tile loops on a model of the tile unit, so that their order and addresses are checked on machines
-// without one: TDPBF16PS as it is specified, with tiles that hold no more rows than they are set to.
+// The tile loops on a model of the tile unit, so that their order and addresses are checked on
+// machines without one: TDPBF16PS as it is specified, with tiles that hold no more rows than they
+// are set to.
 #include "kernels/sample.hpp"
 #include "kernels/table.hpp"
 
@@ -17,17 +18,22 @@ struct ModelTiles {
     void set_rows(int first, int second) {
         const int wanted[8] = {first, first, second, second, first, second, 16, 16};
         std::copy(wanted, wanted + 8, rows);
-        for (auto& tile : tiles) std::memset(tile, 0xff, sizeof tile);  // NaN where nothing was loaded
+        for (auto& tile : tiles)
+            std::memset(tile, 0xff, sizeof tile);  // NaN where nothing was loaded
     }
     template <int T>
-    void zero() { std::memset(tiles[T], 0, sizeof tiles[T]); }
+    void zero() {
+        std::memset(tiles[T], 0, sizeof tiles[T]);
+    }
     template <int T>
     void load(const void* p, std::int64_t stride) {
-        for (int r = 0; r < rows[T]; ++r) std::memcpy(tiles[T][r], static_cast<const char*>(p) + r * stride, 64);
+        for (int r = 0; r < rows[T]; ++r)
+            std::memcpy(tiles[T][r], static_cast<const char*>(p) + r * stride, 64);
     }
     template <int T>
     void store(void* p, std::int64_t stride) {
-        for (int r = 0; r < rows[T]; ++r) std::memcpy(static_cast<char*>(p) + r * stride, tiles[T][r], 64);
+        for (int r = 0; r < rows[T]; ++r)
+            std::memcpy(static_cast<char*>(p) + r * stride, tiles[T][r], 64);
     }
     float number(int tile, int row, int i) const {
         std::uint16_t bits;
@@ -80,11 +86,21 @@ struct Shape {
 TEST(AmxTiles, GiveTheBitsOfRef) {
     const Kernels model = model_kernels();
     Threads one(1);
-    for (const auto [rows, n, k] : {Shape{1, 16, 32}, {15, 17, 40}, {16, 48, 96}, {17, 33, 576}, {32, 100, 64},
-                                    {33, 64, 31}, {70, 129, 95}, {200, 40, 64}, {5, 600, 64}, {3, 20, 5000}}) {
+    for (const auto [rows, n, k] : {Shape{1, 16, 32},
+                                    {15, 17, 40},
+                                    {16, 48, 96},
+                                    {17, 33, 576},
+                                    {32, 100, 64},
+                                    {33, 64, 31},
+                                    {70, 129, 95},
+                                    {200, 40, 64},
+                                    {5, 600, 64},
+                                    {3, 20, 5000}}) {
         const auto x = bf16_matrix(rows, k, 1), w = bf16_matrix(n, k, 2);
         const auto b = pack(w.view(), Precision::bf16, one);
-        EXPECT_EQ(difference(product(ref(), one, operand(ref(), x), b), product(model, one, operand(ref(), x), b)), "")
+        EXPECT_EQ(difference(product(ref(), one, operand(ref(), x), b),
+                             product(model, one, operand(ref(), x), b)),
+                  "")
             << rows << ' ' << n << ' ' << k;
     }
 }
@@ -94,7 +110,8 @@ TEST(AmxTiles, KeepFullPrecisionOfWideOperands) {
     Threads one(1);
     for (const auto [rows, n, k] : {Shape{1, 16, 32}, {40, 33, 700}, {200, 17, 96}}) {
         const auto x = normal_matrix(rows, k, 1), w = bf16_matrix(n, k, 2);
-        const auto c = product(model, one, operand(ref(), x, Precision::f32), pack(w.view(), Precision::bf16, one));
+        const auto c = product(model, one, operand(ref(), x, Precision::f32),
+                               pack(w.view(), Precision::bf16, one));
         for (std::int64_t r = 0; r < rows; ++r) {
             for (std::int64_t i = 0; i < n; ++i) {
                 double sum = 0, magnitude = 0;
@@ -102,7 +119,8 @@ TEST(AmxTiles, KeepFullPrecisionOfWideOperands) {
                     sum += static_cast<double>(x(r, j)) * w(i, j);
                     magnitude += std::fabs(static_cast<double>(x(r, j)) * w(i, j));
                 }
-                ASSERT_NEAR(c(r, i), sum, magnitude * 0x1p-24 * (20 + 3 * static_cast<double>(k) / 32));
+                ASSERT_NEAR(c(r, i), sum,
+                            magnitude * 0x1p-24 * (20 + 3 * static_cast<double>(k) / 32));
             }
         }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attention: the formula in fp64, the bits of ref from every entry, and that a row's bits depend neither on
-// the rows computed with it nor on what the cache holds behind it.
+// Attention: the formula in fp64, the bits of ref from every entry, and that a row's bits depend
+// neither on the rows computed with it nor on what the cache holds behind it.
 #include "kernels/sample.hpp"
 
 namespace hb {
@@ -11,7 +11,7 @@ struct Shape {
     std::int64_t heads, kv_heads, dim, length, window;
 };
 
-constexpr Shape kShapes[] = {{9, 3, 64, 150, 0}, {4, 4, 80, 70, 0}, {8, 2, 96, 200, 40},
+constexpr Shape kShapes[] = {{9, 3, 64, 150, 0}, {4, 4, 80, 70, 0},   {8, 2, 96, 200, 40},
                              {6, 1, 128, 97, 0}, {3, 3, 64, 131, 17}, {2, 1, 20, 300, 64}};
 
 struct Rows {
@@ -19,17 +19,21 @@ struct Rows {
 };
 
 Rows rows_of(const Shape& s, std::uint64_t seed) {
-    return {normal_matrix(s.length, s.heads * s.dim, seed, 2), normal_matrix(s.length, s.kv_heads * s.dim, seed + 1),
+    return {normal_matrix(s.length, s.heads * s.dim, seed, 2),
+            normal_matrix(s.length, s.kv_heads * s.dim, seed + 1),
             normal_matrix(s.length, s.kv_heads * s.dim, seed + 2)};
 }
 
-float scale_of(const Shape& s) { return 1 / std::sqrt(static_cast<float>(s.dim)); }
+float scale_of(const Shape& s) {
+    return 1 / std::sqrt(static_cast<float>(s.dim));
+}
 
 KvCache cache_for(const Shape& s, Precision precision, std::int64_t more = 0) {
     return KvCache(s.kv_heads, s.dim, (s.length + more + 31) / 32 * 32, precision);
 }
 
-Matrix<float> at_once(const Kernels& kernels, int count, const Shape& s, const Rows& x, Precision precision) {
+Matrix<float> at_once(const Kernels& kernels, int count, const Shape& s, const Rows& x,
+                      Precision precision) {
     Threads threads(count);
     KvCache cache = cache_for(s, precision);
     append(cache, x.k.view(), x.v.view());
@@ -46,8 +50,8 @@ Matrix<float> in_chunks(const Kernels& kernels, const Shape& s, const Rows& x, P
     for (std::int64_t first = 0; first < s.length; first += chunk) {
         const std::int64_t n = std::min(chunk, s.length - first);
         append(cache, x.k.view().middle_rows(first, n), x.v.view().middle_rows(first, n));
-        attention(kernels, threads, x.q.view().middle_rows(first, n), first, cache, scale_of(s), s.window,
-                  out.view().middle_rows(first, n));
+        attention(kernels, threads, x.q.view().middle_rows(first, n), first, cache, scale_of(s),
+                  s.window, out.view().middle_rows(first, n));
     }
     return out;
 }
@@ -60,26 +64,32 @@ TEST_P(Attention, IsTheFormula) {
     for (const Precision precision : {Precision::f32, Precision::bf16}) {
         const auto out = at_once(pick_kernels(), 2, s, x, precision);
         const bool narrow = precision == Precision::bf16;
-        const auto round = [&](float v) { return static_cast<double>(narrow ? round_to_bf16(v) : v); };
+        const auto round = [&](float v) {
+            return static_cast<double>(narrow ? round_to_bf16(v) : v);
+        };
         for (std::int64_t r = 0; r < s.length; r += 7) {
             for (std::int64_t head = 0; head < s.heads; ++head) {
                 const std::int64_t kv = head / (s.heads / s.kv_heads) * s.dim;
-                const std::int64_t begin = s.window ? std::max<std::int64_t>(0, r + 1 - s.window) : 0;
+                const std::int64_t begin =
+                    s.window ? std::max<std::int64_t>(0, r + 1 - s.window) : 0;
                 std::vector<double> e(static_cast<std::size_t>(r + 1));
                 double sum = 0;
                 for (std::int64_t p = begin; p <= r; ++p) {
                     double score = 0;
-                    for (std::int64_t d = 0; d < s.dim; ++d) score += round(x.q(r, head * s.dim + d)) * round(x.k(p, kv + d));
+                    for (std::int64_t d = 0; d < s.dim; ++d)
+                        score += round(x.q(r, head * s.dim + d)) * round(x.k(p, kv + d));
                     sum += e[static_cast<std::size_t>(p)] = std::exp(score * scale_of(s));
                 }
                 for (std::int64_t d = 0; d < s.dim; ++d) {
                     double wanted = 0, magnitude = 0;
                     for (std::int64_t p = begin; p <= r; ++p) {
-                        const double term = e[static_cast<std::size_t>(p)] / sum * round(x.v(p, kv + d));
+                        const double term =
+                            e[static_cast<std::size_t>(p)] / sum * round(x.v(p, kv + d));
                         wanted += term;
                         magnitude += std::fabs(term);
                     }
-                    ASSERT_NEAR(out(r, head * s.dim + d), wanted, magnitude * (narrow ? 0x1p-8 : 1e-5));
+                    ASSERT_NEAR(out(r, head * s.dim + d), wanted,
+                                magnitude * (narrow ? 0x1p-8 : 1e-5));
                 }
             }
         }
@@ -93,7 +103,8 @@ TEST_P(Attention, EveryEntryGivesTheBitsOfRef) {
         const auto expected = at_once(ref(), 1, s, x, precision);
         for (const Kernels* kernels : wide_kernels()) {
             for (const int threads : {1, 3}) {
-                EXPECT_EQ(difference(expected, at_once(*kernels, threads, s, x, precision)), "") << name_of(*kernels);
+                EXPECT_EQ(difference(expected, at_once(*kernels, threads, s, x, precision)), "")
+                    << name_of(*kernels);
             }
         }
     }
@@ -123,8 +134,8 @@ TEST_P(Attention, ARowDoesNotDependOnLaterPositions) {
     const auto whole = at_once(pick_kernels(), 1, s, x, Precision::bf16);
     for (std::int64_t first = 0; first < s.length; first += 13) {
         Matrix<float> one(1, x.q.cols), expected(1, x.q.cols);
-        attention(pick_kernels(), two, x.q.view().middle_rows(first, 1), first, cache, scale_of(s), s.window,
-                  one.view());
+        attention(pick_kernels(), two, x.q.view().middle_rows(first, 1), first, cache, scale_of(s),
+                  s.window, one.view());
         std::copy_n(whole.row(first), x.q.cols, expected.row(0));
         EXPECT_EQ(difference(expected, one), "") << first;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The dot product: its definition element by element, the same bits from every entry, any cut and any
-// number of threads, the bound against fp64, and exactness for 4-bit operands.
+// The dot product: its definition element by element, the same bits from every entry, any cut and
+// any number of threads, the bound against fp64, and exactness for 4-bit operands.
 #include "kernels/sample.hpp"
 #include "schemes/qtensor.hpp"
 
@@ -13,9 +13,9 @@ struct Shape {
 };
 
 constexpr Shape kShapes[] = {
-    {1, 16, 32},   {2, 17, 40},    {3, 31, 64},   {4, 48, 33},  {5, 100, 96},  {6, 64, 320}, {7, 33, 576},
-    {13, 300, 31}, {16, 16, 1},    {31, 65, 288}, {33, 1, 700}, {48, 32, 2080}, {70, 129, 95}, {193, 40, 64},
-    {200, 272, 96}, {1, 577, 4133},
+    {1, 16, 32},   {2, 17, 40},   {3, 31, 64},    {4, 48, 33},    {5, 100, 96}, {6, 64, 320},
+    {7, 33, 576},  {13, 300, 31}, {16, 16, 1},    {31, 65, 288},  {33, 1, 700}, {48, 32, 2080},
+    {70, 129, 95}, {193, 40, 64}, {200, 272, 96}, {1, 577, 4133},
 };
 
 float dot(const float* a, const float* b, std::int64_t k) {
@@ -48,7 +48,8 @@ TEST_P(Gemm, RefIsTheDefinition) {
     Threads one(1);
     const auto c = product(ref(), one, operand(ref(), x), pack(w.view(), Precision::bf16, one));
     for (std::int64_t r = 0; r < rows; ++r) {
-        for (std::int64_t i = 0; i < n; ++i) ASSERT_EQ(c(r, i), dot(x.row(r), w.row(i), k)) << r << ' ' << i;
+        for (std::int64_t i = 0; i < n; ++i)
+            ASSERT_EQ(c(r, i), dot(x.row(r), w.row(i), k)) << r << ' ' << i;
     }
 }
 
@@ -60,7 +61,8 @@ TEST_P(Gemm, EveryEntryGivesTheBitsOfRefOnAnyNumberOfThreads) {
     const auto expected = product(ref(), one, operand(ref(), x), b);
     for (const Kernels* kernels : wide_kernels()) {
         for (Threads* threads : {&one, &two, &three}) {
-            EXPECT_EQ(difference(expected, product(*kernels, *threads, operand(*kernels, x), b)), "")
+            EXPECT_EQ(difference(expected, product(*kernels, *threads, operand(*kernels, x), b)),
+                      "")
                 << name_of(*kernels) << ' ' << threads->count();
         }
     }
@@ -69,7 +71,8 @@ TEST_P(Gemm, EveryEntryGivesTheBitsOfRefOnAnyNumberOfThreads) {
 TEST_P(Gemm, WideOperandsKeepFullPrecision) {
     const auto [rows, n, k] = GetParam();
     Threads one(1);
-    const auto x = normal_matrix(rows, k, 5), w = normal_matrix(n, k, 6), narrow = bf16_matrix(n, k, 6);
+    const auto x = normal_matrix(rows, k, 5), w = normal_matrix(n, k, 6),
+               narrow = bf16_matrix(n, k, 6);
     for (const Precision right : {Precision::bf16, Precision::f32}) {
         const auto& side = right == Precision::bf16 ? narrow : w;
         const auto b = pack(side.view(), right, one);
@@ -83,19 +86,22 @@ TEST_P(Gemm, WideOperandsKeepFullPrecision) {
                 for (std::int64_t i = 0; i < n; ++i) {
                     double magnitude;
                     const double sum = exact_dot(x.row(r), side.row(i), k, magnitude);
-                    ASSERT_NEAR(c(r, i), sum, magnitude * 0x1p-24 * (60 + static_cast<double>(k) / 32));
+                    ASSERT_NEAR(c(r, i), sum,
+                                magnitude * 0x1p-24 * (60 + static_cast<double>(k) / 32));
                 }
             }
         }
     }
 }
 
-// Each product passes at most 16 roundings of its chain, one of s0 + s1 and one for each block behind it.
+// Each product passes at most 16 roundings of its chain, one of s0 + s1 and one for each block
+// behind it.
 TEST_P(Gemm, LiesWithinItsBoundOfTheExactSum) {
     const auto [rows, n, k] = GetParam();
     Threads one(1);
     const auto x = bf16_matrix(rows, k, 7), w = bf16_matrix(n, k, 8);
-    const auto c = product(pick_kernels(), one, operand(ref(), x), pack(w.view(), Precision::bf16, one));
+    const auto c =
+        product(pick_kernels(), one, operand(ref(), x), pack(w.view(), Precision::bf16, one));
     for (std::int64_t r = 0; r < rows; ++r) {
         for (std::int64_t i = 0; i < n; ++i) {
             double magnitude;
@@ -110,16 +116,19 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Gemm, testing::ValuesIn(kShapes), [](const auto
 });
 
 // Rows of element * scale as the scheme's codec makes them.
-Matrix<float> four_bit_matrix(const Scheme& scheme, std::int64_t rows, std::int64_t k, std::uint64_t seed) {
+Matrix<float> four_bit_matrix(const Scheme& scheme, std::int64_t rows, std::int64_t k,
+                              std::uint64_t seed) {
     Random random{seed};
     Matrix<float> m(rows, k);
     for (std::int64_t r = 0; r < rows; ++r) {
         for (std::int64_t first = 0; first < k; first += scheme.group) {
-            const int bits = scheme.family == Family::mx ? 117 + static_cast<int>(random.bits() % 20)
-                                                         : 1 + static_cast<int>(random.bits() % 126);
+            const int bits = scheme.family == Family::mx
+                                 ? 117 + static_cast<int>(random.bits() % 20)
+                                 : 1 + static_cast<int>(random.bits() % 126);
             const float scale = decode_scale(scheme.family, static_cast<std::uint16_t>(bits));
             for (std::int64_t i = first; i < first + scheme.group; ++i) {
-                m(r, i) = scale * decode_element(scheme.family, static_cast<std::uint8_t>(random.bits() & 15));
+                m(r, i) = scale * decode_element(scheme.family,
+                                                 static_cast<std::uint8_t>(random.bits() & 15));
             }
         }
     }
@@ -131,7 +140,8 @@ TEST(GemmOfFourBits, GroupsAreExact) {
     Threads one(1);
     for (const char* name : {"mxfp4", "nvfp4"}) {
         const Scheme& scheme = find_scheme(name);
-        const auto x = four_bit_matrix(scheme, 21, 320, 9), w = four_bit_matrix(scheme, 37, 320, 10);
+        const auto x = four_bit_matrix(scheme, 21, 320, 9),
+                   w = four_bit_matrix(scheme, 37, 320, 10);
         const auto b = pack(w.view(), Precision::bf16, one);
         const auto c = product(pick_kernels(), one, operand(pick_kernels(), x), b);
         for (std::int64_t r = 0; r < x.rows; ++r) {
@@ -140,7 +150,8 @@ TEST(GemmOfFourBits, GroupsAreExact) {
                 for (std::int64_t block = 0; block < 320; block += 32) {
                     double s[2], magnitude;
                     for (int g = 0; g < 2; ++g) {
-                        s[g] = exact_dot(x.row(r) + block + 16 * g, w.row(n) + block + 16 * g, 16, magnitude);
+                        s[g] = exact_dot(x.row(r) + block + 16 * g, w.row(n) + block + 16 * g, 16,
+                                         magnitude);
                     }
                     if (scheme.family == Family::mx) {
                         acc = static_cast<float>(acc + (s[0] + s[1]));  // one rounding
@@ -156,8 +167,8 @@ TEST(GemmOfFourBits, GroupsAreExact) {
 
 TEST(GemmEpilogue, ScalesAddsAndBiasesInThisOrder) {
     Threads two(2);
-    const auto x = bf16_matrix(50, 64, 11), w = bf16_matrix(70, 64, 12), bias = normal_matrix(1, 70, 13),
-               before = normal_matrix(50, 70, 14);
+    const auto x = bf16_matrix(50, 64, 11), w = bf16_matrix(70, 64, 12),
+               bias = normal_matrix(1, 70, 13), before = normal_matrix(50, 70, 14);
     const auto b = pack(w.view(), Precision::bf16, two);
     const auto plain = product(ref(), two, operand(ref(), x), b);
     for (const Kernels* kernels : wide_kernels()) {
@@ -186,7 +197,8 @@ TEST(PackBf16, EqualsPack) {
     Threads one(1);
     const auto w = bf16_matrix(37, 75, 2);
     Matrix<std::uint16_t> bits(37, 75);
-    for (std::size_t i = 0; i < bits.values.size(); ++i) bits.values[i] = float_to_bf16(w.values[i]);
+    for (std::size_t i = 0; i < bits.values.size(); ++i)
+        bits.values[i] = float_to_bf16(w.values[i]);
     const auto a = pack(w.view(), Precision::bf16, one), b = pack_bf16(bits.view(), one);
     EXPECT_TRUE(a.narrow == b.narrow);
     EXPECT_EQ(a.narrow.size(), 48u * 96u);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Gram matrices: the same bits from every entry and in any number of calls, the bound against fp64, natural
-// column order, and nothing written below the diagonal.
+// Gram matrices: the same bits from every entry and in any number of calls, the bound against fp64,
+// natural column order, and nothing written below the diagonal.
 #include "kernels/sample.hpp"
 
 namespace hb {
@@ -11,7 +11,8 @@ struct Shape {
     std::int64_t rows, k;
 };
 
-constexpr Shape kShapes[] = {{1, 1}, {31, 16}, {32, 33}, {70, 96}, {600, 100}, {1030, 97}, {40, 576}, {64, 1030}};
+constexpr Shape kShapes[] = {{1, 1},     {31, 16},   {32, 33},  {70, 96},
+                             {600, 100}, {1030, 97}, {40, 576}, {64, 1030}};
 
 class GramOf : public testing::TestWithParam<Shape> {};
 
@@ -37,7 +38,8 @@ TEST_P(GramOf, LiesWithinItsBoundOfTheExactSum) {
                 sum += static_cast<double>(x(r, i)) * x(r, j);
                 magnitude += std::fabs(static_cast<double>(x(r, i)) * x(r, j));
             }
-            ASSERT_NEAR(h(i, j), sum, magnitude * 0x1p-24 * (18 + static_cast<double>(rows) / 32)) << i << ' ' << j;
+            ASSERT_NEAR(h(i, j), sum, magnitude * 0x1p-24 * (18 + static_cast<double>(rows) / 32))
+                << i << ' ' << j;
         }
     }
 }
@@ -47,7 +49,8 @@ TEST_P(GramOf, EveryEntryGivesTheBitsOfRef) {
     const auto expected = gram(ref(), 1, x);
     for (const Kernels* kernels : wide_kernels()) {
         for (const int threads : {1, 2, 3}) {
-            EXPECT_EQ(difference(expected, gram(*kernels, threads, x)), "") << name_of(*kernels) << threads;
+            EXPECT_EQ(difference(expected, gram(*kernels, threads, x)), "")
+                << name_of(*kernels) << threads;
         }
     }
 }
@@ -83,7 +86,8 @@ TEST(MirrorUpper, MakesTheMatrixSymmetric) {
 TEST(Gram, RefusesWideOperands) {
     Threads one(1);
     Matrix<float> h(32, 32);
-    EXPECT_THROW(accumulate_gram(ref(), one, operand(ref(), normal_matrix(3, 32, 1), Precision::f32), h.view()),
+    EXPECT_THROW(accumulate_gram(ref(), one,
+                                 operand(ref(), normal_matrix(3, 32, 1), Precision::f32), h.view()),
                  Error);
 }
 

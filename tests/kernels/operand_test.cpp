@@ -30,7 +30,9 @@ Matrix<float> trying_rows() {
 }
 
 // Where element i of a row lies.
-std::int64_t lane(std::int64_t i) { return i / 32 * 32 + i % 16 * 2 + i / 16 % 2; }
+std::int64_t lane(std::int64_t i) {
+    return i / 32 * 32 + i % 16 * 2 + i / 16 % 2;
+}
 
 std::vector<const Kernels*> all_kernels() {
     auto all = wide_kernels();
@@ -41,7 +43,8 @@ std::vector<const Kernels*> all_kernels() {
 std::vector<std::string> transform_texts() {
     std::vector<std::string> texts{"none"};
     for (const TransformKind& kind : all_transforms()) {
-        for (const int block : {2, 4, 8, 16, 32, 64}) texts.push_back(fmt::format("{}:{}", kind.name, block));
+        for (const int block : {2, 4, 8, 16, 32, 64})
+            texts.push_back(fmt::format("{}:{}", kind.name, block));
     }
     return texts;
 }
@@ -60,10 +63,11 @@ void expect_reference(const Matrix<float>& x, const Transform& t, const Activati
         ASSERT_EQ(out.padded_k(), (x.cols + 31) / 32 * 32);
         for (std::int64_t r = 0; r < x.rows; ++r) {
             for (std::int64_t c = 0; c < out.padded_k(); ++c) {
-                const auto bits = out.narrow[static_cast<std::size_t>(r * out.padded_k() + lane(c))];
+                const auto bits =
+                    out.narrow[static_cast<std::size_t>(r * out.padded_k() + lane(c))];
                 const auto wanted = c < x.cols ? float_to_bf16(expected(r, c)) : std::uint16_t{0};
-                ASSERT_EQ(bits, wanted) << name_of(*kernels) << ' ' << t.text() << ' ' << r << ' ' << c << ' '
-                                        << (c < x.cols ? expected(r, c) : 0);
+                ASSERT_EQ(bits, wanted) << name_of(*kernels) << ' ' << t.text() << ' ' << r << ' '
+                                        << c << ' ' << (c < x.cols ? expected(r, c) : 0);
             }
         }
     }
@@ -75,7 +79,8 @@ TEST(PrepareOperand, TransformsAsApplyDoes) {
     }
     const auto wide = normal_matrix(3, 1024, 2);
     for (const int block : {128, 256, 512, 1024}) {
-        expect_reference(wide, parse_transform(fmt::format("hadamard:{}", block), 1024, 5), nullptr);
+        expect_reference(wide, parse_transform(fmt::format("hadamard:{}", block), 1024, 5),
+                         nullptr);
     }
     expect_reference(normal_matrix(3, 44, 2), parse_transform("hadamard:4", 44, 5), nullptr);
 }
@@ -104,7 +109,8 @@ TEST(PrepareOperand, QuantizesOrdinaryRowsOfAnyLength) {
             auto x = normal_matrix(11, groups * scheme.group, static_cast<std::uint64_t>(groups));
             for (float& v : x.values) v *= v * v;
             std::fill_n(x.row(2), scheme.group, 0.f);
-            const ActivationQuantizer q{&scheme, &rule, rule.divisor(30.f + static_cast<float>(groups))};
+            const ActivationQuantizer q{&scheme, &rule,
+                                        rule.divisor(30.f + static_cast<float>(groups))};
             SCOPED_TRACE(rule.name);
             expect_reference(x, {}, &q);
         }
@@ -117,7 +123,8 @@ TEST(PrepareOperand, KeepsFloatsInLaneOrder) {
         const auto out = operand(*kernels, x, Precision::f32);
         for (std::int64_t r = 0; r < 9; ++r) {
             for (std::int64_t c = 0; c < 96; ++c) {
-                EXPECT_EQ(out.wide[static_cast<std::size_t>(r * 96 + lane(c))], c < 75 ? x(r, c) : 0);
+                EXPECT_EQ(out.wide[static_cast<std::size_t>(r * 96 + lane(c))],
+                          c < 75 ? x(r, c) : 0);
             }
         }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Row-wise tasks: the bits of ref from every entry, the value against fp64, exp to within 2 units in the
-// last place over its whole range.
+// Row-wise tasks: the bits of ref from every entry, the value against fp64, exp to within 2 units
+// in the last place over its whole range.
 #include "kernels/sample.hpp"
 
 namespace hb {
@@ -27,7 +27,8 @@ TEST(RmsNorm, IsTheFormula) {
     for (const std::int64_t n : kLengths) {
         const auto x = normal_matrix(19, n, 1, 3), w = normal_matrix(1, n, 2);
         const auto expected = norm(ref(), x, w);
-        for (const Kernels* kernels : wide_kernels()) EXPECT_EQ(difference(expected, norm(*kernels, x, w)), "");
+        for (const Kernels* kernels : wide_kernels())
+            EXPECT_EQ(difference(expected, norm(*kernels, x, w)), "");
         for (std::int64_t r = 0; r < x.rows; ++r) {
             double squares = 0;
             for (std::int64_t c = 0; c < n; ++c) squares += static_cast<double>(x(r, c)) * x(r, c);
@@ -48,7 +49,8 @@ TEST(SiluMultiply, IsTheFormulaOverTheWholeRangeOfExp) {
         up(0, i) = 1;
     }
     const auto y = silu(ref(), gate, up);
-    for (const Kernels* kernels : wide_kernels()) EXPECT_EQ(difference(y, silu(*kernels, gate, up)), "");
+    for (const Kernels* kernels : wide_kernels())
+        EXPECT_EQ(difference(y, silu(*kernels, gate, up)), "");
     for (std::int64_t i = 0; i < gate.cols; ++i) {
         const double x = gate(0, i), wanted = x / (1 + std::exp(-x));
         EXPECT_NEAR(y(0, i), wanted, 4e-7 * std::fabs(wanted) + 3e-37) << x;
@@ -78,7 +80,8 @@ TEST(SiluMultiply, TakesInfinityAndNan) {
 TEST(LogSumExp, ShowsExpToTwoUnitsInTheLastPlace) {
     for (int i = 0; i < 20000; ++i) {
         const float x = -.004f * static_cast<float>(i), pair[2] = {0, x};
-        const double e = std::expm1(log_sum_exp(ref(), pair, 2)), wanted = std::exp(static_cast<double>(x));
+        const double e = std::expm1(log_sum_exp(ref(), pair, 2)),
+                     wanted = std::exp(static_cast<double>(x));
         if (x > -20) {
             ASSERT_NEAR(e, wanted, 1.6e-7 * wanted + 1e-15) << x;
         }
@@ -103,7 +106,8 @@ TEST(LogSumExpAndKl, AgreeWithDoubles) {
             const double log_p = p(0, i) - lse_p;
             wanted += std::exp(log_p) * (log_p - (q(0, i) - lse_q));
         }
-        const double lse = log_sum_exp(ref(), p.row(0), n), kl = kl_divergence(ref(), p.row(0), lse_p, q.row(0), lse_q, n);
+        const double lse = log_sum_exp(ref(), p.row(0), n),
+                     kl = kl_divergence(ref(), p.row(0), lse_p, q.row(0), lse_q, n);
         EXPECT_NEAR(lse, lse_p, 1e-6);
         EXPECT_NEAR(kl, wanted, 1e-6 * (1 + wanted));
         EXPECT_NEAR(kl_divergence(ref(), p.row(0), lse_p, p.row(0), lse_p, n), 0, 1e-12);

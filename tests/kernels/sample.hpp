@@ -17,14 +17,16 @@
 
 namespace hb {
 
-inline Matrix<float> normal_matrix(std::int64_t rows, std::int64_t cols, std::uint64_t seed, float scale = 1) {
+inline Matrix<float> normal_matrix(std::int64_t rows, std::int64_t cols, std::uint64_t seed,
+                                   float scale = 1) {
     Random random{seed};
     Matrix<float> m(rows, cols);
     for (float& x : m.values) x = scale * random.normal();
     return m;
 }
 
-inline Matrix<float> bf16_matrix(std::int64_t rows, std::int64_t cols, std::uint64_t seed, float scale = 1) {
+inline Matrix<float> bf16_matrix(std::int64_t rows, std::int64_t cols, std::uint64_t seed,
+                                 float scale = 1) {
     Matrix<float> m = normal_matrix(rows, cols, seed, scale);
     for (float& x : m.values) x = round_to_bf16(x);
     return m;
@@ -41,17 +43,20 @@ inline std::vector<const Kernels*> wide_kernels() {
     return found;
 }
 
-inline const Kernels& ref() { return find_kernels("ref"); }
+inline const Kernels& ref() {
+    return find_kernels("ref");
+}
 
-inline Operand operand(const Kernels& kernels, const Matrix<float>& x, Precision precision = Precision::bf16) {
+inline Operand operand(const Kernels& kernels, const Matrix<float>& x,
+                       Precision precision = Precision::bf16) {
     Threads one(1);
     Operand out;
     prepare_operand(kernels, one, x.view(), {}, nullptr, precision, out);
     return out;
 }
 
-inline Matrix<float> product(const Kernels& kernels, Threads& threads, const Operand& a, const PackedMatrix& b,
-                             float alpha = 1, const float* bias = nullptr) {
+inline Matrix<float> product(const Kernels& kernels, Threads& threads, const Operand& a,
+                             const PackedMatrix& b, float alpha = 1, const float* bias = nullptr) {
     Matrix<float> c(a.rows, b.n);
     gemm(kernels, threads, a, b, c.view(), alpha, bias);
     return c;

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// The MX rules of schemes/rules_mx.cpp for sixteen groups of 32. Scales are powers of two, so a
+// quotient under a neighbouring exponent is an exact multiple of the one under the middle exponent.
+#pragma once
+
+#include "kernels/quantize.inl"
+
+namespace hb {
+namespace {
+
+// MX: 2^(e-2), or twice that when the magnitude's fraction is at least `raise_from`.
+inline V mx_scale(N biased) {
+    return floats(left<23>(biased));
+}
+
+inline N mx_or_one(N largest, N biased) {
+    return select(less(largest, set(1u)), set(127u), biased);
+}
+
+template <class Choose>
+bool mx_quantize(const float* x, std::int64_t n, float divisor, float* y, Choose choose) {
+    return quantize_groups<32>(x, n, divisor, y, power_bits(-100), power_bits(100), choose);
+}
+
+template <int Below, std::uint32_t RaiseFrom>
+bool mx_from_magnitude(const float* x, std::int64_t n, float divisor, float* y) {
+    return mx_quantize(x, n, divisor, y, [](const Batch<32>& b, float) {
+        const N fraction = b.largest & set(0x7fffffu);
+        const N raise = select(less(fraction, set(RaiseFrom)), set(0u), set(1u));
+        return mx_scale(
+            mx_or_one(b.largest, right<23>(b.largest) - set(std::uint32_t{Below}) + raise));
+    });
+}
+
+constexpr std::uint32_t kNever = 0x800000u, kFraction175 = 0x600000u, kAbove15 = 0x400001u,
+                        kAbove18125 = 0x680001u;
+
+inline V squared_error_of(const float (&y)[32][16], float up, float down) {
+    V lanes[16];
+    for (int e = 0; e < 16; ++e) {
+        const V first = load(y[e]), second = load(y[e + 16]);
+        const V d = fnma(round_magnitude(first * set(down)), set(up), first);
+        const V f = fnma(round_magnitude(second * set(down)), set(up), second);
+        lanes[e] = fma(f, f, d * d);
+    }
+    return tree_sum(lanes);
+}
+
+template <int Below>
+bool mx_best_of_three(const float* x, std::int64_t n, float divisor, float* y) {
+    return mx_quantize(x, n, divisor, y, [](Batch<32>& b, float g) {
+        const N centre = mx_or_one(b.largest, right<23>(b.largest) - set(std::uint32_t{Below}));
+        const V unit = mx_scale(centre) / set(g);
+        for (auto& m : b.magnitudes) store(m, load(m) / unit);
+        const V low = squared_error_of(b.magnitudes, .5f, 2),
+                middle = squared_error_of(b.magnitudes, 1, 1),
+                high = squared_error_of(b.magnitudes, 2, .5f);
+        N best = select(less(middle, low), centre, centre - set(1u));
+        best = select(less(high, min(middle, low)), centre + set(1u), best);
+        return mx_scale(mx_or_one(b.largest, best));
+    });
+}
+
+}  // namespace
+}  // namespace hb
