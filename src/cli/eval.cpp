@@ -11,6 +11,7 @@
 #include "cli/terminal.hpp"
 #include "core/error.hpp"
 #include "eval/evaluate.hpp"
+#include "model/model_tensors.hpp"
 #include "report/table.hpp"
 
 namespace hb {
@@ -68,7 +69,7 @@ void eval_command(EvalArguments a) {
     const Kernels& kernels = pick_kernels();
     Threads threads(a.threads);
     const auto checkpoint = Checkpoint::open(a.model);
-    const ModelConfig config = parse_config(checkpoint.config(), a.model);
+    const ModelConfig config = model_config(checkpoint);
     const auto tokens = read_tokens(a.data(), checkpoint, config);
     const auto windows = windows_of(tokens, a);
     if (config.context > 0 && windows.cols > config.context)

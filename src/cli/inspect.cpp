@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// halfbyte inspect MODEL: reads headers only. Bits per weight are stored bits, scales and divisors
+// halfbyte inspect MODEL: reads headers only, and checks them as loading would. Bits per weight are stored bits, scales and divisors
 // included, over the number of weights that they stand for.
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@
 #include "cli/terminal.hpp"
 #include "io/checkpoint.hpp"
 #include "io/quantization_config.hpp"
-#include "model/config.hpp"
+#include "model/model_tensors.hpp"
 #include "report/table.hpp"
 
 namespace hb {
@@ -55,7 +55,8 @@ Totals count(const Checkpoint& checkpoint, const ModelConfig& config) {
 }
 
 Json describe(const std::string& model, const Checkpoint& checkpoint) {
-    const ModelConfig c = parse_config(checkpoint.config(), model);
+    const ModelConfig c = model_config(checkpoint);
+    check_model_tensors(checkpoint, c);
     Json j = {{"model", model}, {"architecture", c.architecture->name}, {"model_type", c.architecture->model_type},
               {"layers", c.layers}, {"hidden", c.hidden}, {"intermediate", c.intermediate}, {"heads", c.heads},
               {"kv_heads", c.kv_heads}, {"head_dim", c.head_dim}, {"vocabulary", c.vocab},

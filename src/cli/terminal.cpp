@@ -69,8 +69,8 @@ void ProgressBar::wipe() {
 void ProgressBar::update(std::int64_t done, std::int64_t total, std::string_view stage) {
     using namespace std::chrono_literals;
     const auto now = Clock::now();
-    const bool last = total > 0 && done == total && done_ != done;
-    const bool due = terminal_ ? now - drawn_ >= 100ms : now - drawn_ >= 1s && done != done_;
+    const bool last = total > 0 && done == total && done_ >= 0 && done_ != done;
+    const bool due = now - drawn_ >= (terminal_ ? 100ms : 1s) && (terminal_ || done != done_);
     if (!due && !last) return;
     drawn_ = now;
     done_ = done;

@@ -33,7 +33,7 @@ private:
     void wipe();
 
     std::string title_, last_;
-    Clock::time_point begin_ = Clock::now(), drawn_{};
+    Clock::time_point begin_ = Clock::now(), drawn_ = begin_;  // drawn: never in a run that is over at once
     std::int64_t done_ = -1;
     bool terminal_ = false;
 };
