@@ -95,7 +95,7 @@ void tile_columns(Tiles& t, const TileSource& first, const Multiply& m, int pane
     }
 }
 
-// Terms of `count` elements; to[i] lies i * step behind to.
+// The terms of all rows: term i lies i * step behind `to`.
 template <class Round>
 void split_rows(const Multiply& m, std::int64_t block, std::int64_t blocks, std::uint16_t* to,
                 std::int64_t step, Round round) {

@@ -104,7 +104,7 @@ void gemm_task(const Kernels& kernels, Multiply m, View<float> c, const Epilogue
 
 void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const PackedMatrix& b,
           View<float> c, float alpha, const float* bias, bool add) {
-    if (a.k != b.k || c.rows != a.rows || c.cols != b.n) {
+    if (a.k < 1 || a.k != b.k || c.rows != a.rows || c.cols != b.n) {
         fail("a product of ({}, {}) and ({}, {}) into ({}, {})", a.rows, a.k, b.n, b.k, c.rows,
              c.cols);
     }
