@@ -5,7 +5,7 @@ set -euo pipefail
 
 packages=(
     g++ cmake ninja-build ccache pkg-config git
-    libfmt-dev nlohmann-json3-dev libcli11-dev libpcre2-dev libutf8proc-dev libopenblas-dev
+    libfmt-dev nlohmann-json3-dev libcli11-dev libpcre2-dev libutf8proc-dev
     libgtest-dev libgmock-dev
     python3 python3-venv python3-pip curl ca-certificates
 )

@@ -39,10 +39,9 @@ fi
 
 say "held-back text: 16 x 512 tokens drawn from the model, seed 1 (calibration draws with seed 0)"
 "$binary" sample "$model" "$out/held-back.i32" --sequences 16 --sequence-length 512 --seed 1
-measure() {  # NAME MODEL
+measure() {  # NAME MODEL [EVAL OPTION...]
     "$binary" inspect "$2" --json "$out/$1.inspect.json" >/dev/null
-    "$binary" eval "$2" --tokens "$out/held-back.i32" --window 512 --reference "$model" --kl-stride 1 \
-        --json "$out/$1.eval.json" >/dev/null
+    "$binary" eval "$2" --tokens "$out/held-back.i32" --window 512 --json "$out/$1.eval.json" "${@:3}" >/dev/null
 }
 
 names=()
@@ -55,7 +54,7 @@ for scheme in mxfp4 nvfp4; do
         say "$name"
         rm -rf "${out:?}/$name"
         "$binary" quantize "$model" "$out/$name" --scheme $scheme --recipe $recipe --json "$out/$name.quantize.json"
-        measure "$name" "$out/$name"
+        measure "$name" "$out/$name" --reference "$model" --kl-stride 1
     done
 done
 

@@ -18,8 +18,9 @@ def row(folder: Path, name: str, model: Path) -> list[str]:
     inspected = json.loads((folder / f"{name}.inspect.json").read_text())
     made = folder / f"{name}.quantize.json"
     seconds = f'{json.loads(made.read_text())["seconds"]:.0f}' if made.exists() else "-"
+    loss = [f'{measured[key]:.3f}' if measured[key] is not None else "-" for key in ("kl", "top1")]
     return [name, f'{inspected["linears"]["bits_per_weight"]:.2f}', f"{megabytes(model):.0f}",
-            f'{measured["perplexity"]:.2f}', f'{measured["kl"]:.3f}', f'{measured["top1"]:.3f}', seconds,
+            f'{measured["perplexity"]:.2f}', *loss, seconds,
             f'{measured["seconds"]:.0f}']
 
 
