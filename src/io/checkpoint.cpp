@@ -22,7 +22,8 @@ bool begins_as_gguf(const fs::path& path) {
 }
 
 Source open_source(const std::string& model) {
-    if (model.empty()) fail("no model given: name a folder, a .gguf file, or org/name in the Hugging Face cache");
+    if (model.empty())
+        fail("no model given: name a folder, a .gguf file, or org/name in the Hugging Face cache");
     const fs::path path = model;
     std::error_code ignored;
     if (fs::is_directory(path, ignored)) return open_folder(path);
@@ -44,30 +45,33 @@ Shape2 as_matrix(const Source& source, const StoredTensor& tensor) {
     if (shape.size() == 2) return {shape[0], shape[1]};
     if (shape.size() == 1) return {1, shape[0]};
     if (shape.empty()) return {1, 1};
-    fail("{}: tensor '{}' has {} dimensions, wanted 1 or 2", source.path.string(), printable(tensor.info.name),
-         shape.size());
+    fail("{}: tensor '{}' has {} dimensions, wanted 1 or 2", source.path.string(),
+         printable(tensor.info.name), shape.size());
 }
 
 const StoredTensor& numbers(const Source& source, std::string_view name) {
     const auto& tensor = source.get(name);
     if (!tensor.type)
-        fail("{}: tensor '{}' is {}, wanted F32, F16 or BF16", source.path.string(), printable(name),
-             tensor.info.dtype);
+        fail("{}: tensor '{}' is {}, wanted F32, F16 or BF16", source.path.string(),
+             printable(name), tensor.info.dtype);
     return tensor;
 }
 
 bool is_weight_file(const fs::path& path) {
-    static constexpr std::string_view kEndings[] = {".safetensors", ".bin", ".gguf", ".pt", ".pth", ".h5", ".msgpack",
-                                                    ".onnx", ".ckpt", ".index.json", ".partial", ".tmp"};
+    static constexpr std::string_view kEndings[] = {
+        ".safetensors", ".bin",  ".gguf", ".pt",         ".pth",     ".h5",
+        ".msgpack",     ".onnx", ".ckpt", ".index.json", ".partial", ".tmp"};
     const auto name = path.filename().string();
-    return std::any_of(std::begin(kEndings), std::end(kEndings), [&](auto end) { return name.ends_with(end); });
+    return std::any_of(std::begin(kEndings), std::end(kEndings),
+                       [&](auto end) { return name.ends_with(end); });
 }
 
 }  // namespace
 
 const StoredTensor* Source::find(std::string_view name) const {
-    const auto it = std::lower_bound(tensors.begin(), tensors.end(), name,
-                                     [](const auto& tensor, auto wanted) { return tensor.info.name < wanted; });
+    const auto it =
+        std::lower_bound(tensors.begin(), tensors.end(), name,
+                         [](const auto& tensor, auto wanted) { return tensor.info.name < wanted; });
     return it != tensors.end() && it->info.name == name ? &*it : nullptr;
 }
 
@@ -107,17 +111,26 @@ Checkpoint Checkpoint::open(const std::string& model) {
     return Checkpoint(std::move(source));
 }
 
-const fs::path& Checkpoint::path() const { return source_->path; }
-const Json& Checkpoint::config() const { return source_->config; }
-std::optional<std::string> Checkpoint::asset(std::string_view name) const { return source_->asset(name); }
-const std::vector<TensorInfo>& Checkpoint::tensors() const { return source_->infos; }
+const fs::path& Checkpoint::path() const {
+    return source_->path;
+}
+const Json& Checkpoint::config() const {
+    return source_->config;
+}
+std::optional<std::string> Checkpoint::asset(std::string_view name) const {
+    return source_->asset(name);
+}
+const std::vector<TensorInfo>& Checkpoint::tensors() const {
+    return source_->infos;
+}
 
 std::vector<fs::path> Checkpoint::other_files() const {
     std::vector<fs::path> files;
     if (!fs::is_directory(path())) return files;
     for (const auto& entry : fs::directory_iterator(path())) {
         const auto name = entry.path().filename().string();
-        if (entry.is_regular_file() && !name.starts_with('.') && name != "config.json" && !is_weight_file(entry.path()))
+        if (entry.is_regular_file() && !name.starts_with('.') && name != "config.json" &&
+            !is_weight_file(entry.path()))
             files.push_back(entry.path());
     }
     std::sort(files.begin(), files.end());
@@ -133,8 +146,8 @@ Matrix<float> Checkpoint::read(std::string_view name, std::int64_t rows, std::in
     const auto& tensor = numbers(*source_, name);
     const auto shape = as_matrix(*source_, tensor);
     if (shape.rows != rows || shape.cols != cols)
-        fail("{}: tensor '{}' is {} by {}, wanted {} by {}", path().string(), printable(name), shape.rows, shape.cols,
-             rows, cols);
+        fail("{}: tensor '{}' is {} by {}, wanted {} by {}", path().string(), printable(name),
+             shape.rows, shape.cols, rows, cols);
     return decode_rows(*source_, tensor, 0, rows, cols);
 }
 
@@ -143,15 +156,16 @@ Matrix<float> Checkpoint::read_rows(std::string_view name, std::int64_t first, s
     const auto& tensor = numbers(*source_, name);
     const auto shape = as_matrix(*source_, tensor);
     if (shape.cols != cols || first < 0 || count < 0 || first > shape.rows - count)
-        fail("{}: rows {} to {} of {} columns wanted from tensor '{}', which is {} by {}", path().string(), first,
-             first + count, cols, printable(name), shape.rows, shape.cols);
+        fail("{}: rows {} to {} of {} columns wanted from tensor '{}', which is {} by {}",
+             path().string(), first, first + count, cols, printable(name), shape.rows, shape.cols);
     return decode_rows(*source_, tensor, first, count, cols);
 }
 
 std::vector<std::byte> Checkpoint::read_bytes(std::string_view name) const {
     const auto& tensor = source_->get(name);
     const auto raw = source_->bytes(tensor);
-    if (tensor.info.dtype == tensor.info.stored_type && tensor.heads == 0) return {raw.begin(), raw.end()};
+    if (tensor.info.dtype == tensor.info.stored_type && tensor.heads == 0)
+        return {raw.begin(), raw.end()};
     const auto shape = as_matrix(*source_, tensor);
     const auto values = decode_rows(*source_, tensor, 0, shape.rows, shape.cols);
     const std::size_t width = tensor.info.dtype == "F32" ? 4 : 2;
@@ -159,8 +173,10 @@ std::vector<std::byte> Checkpoint::read_bytes(std::string_view name) const {
     for (std::size_t i = 0; i < values.values.size(); ++i) {
         const float x = values.values[i];
         const auto narrow = tensor.info.dtype == "F16" ? float_to_f16(x) : float_to_bf16(x);
-        if (width == 4) std::memcpy(bytes.data() + 4 * i, &x, 4);
-        else std::memcpy(bytes.data() + 2 * i, &narrow, 2);
+        if (width == 4)
+            std::memcpy(bytes.data() + 4 * i, &x, 4);
+        else
+            std::memcpy(bytes.data() + 2 * i, &narrow, 2);
     }
     return bytes;
 }
@@ -170,7 +186,9 @@ std::optional<QTensor> Checkpoint::read_quantized(std::string_view module, std::
     const std::string name(module);
     if (source_->find(name + ".weight_packed")) {
         const auto config = quantization_config_of(source_->config);
-        if (!config) fail("{}: '{}' is quantized, but config.json has no quantization_config", path().string(), name);
+        if (!config)
+            fail("{}: '{}' is quantized, but config.json has no quantization_config",
+                 path().string(), name);
         return read_packed(*source_, name, *config->scheme, rows, cols);
     }
     const auto& tensor = source_->get(name + ".weight");
@@ -183,8 +201,9 @@ std::optional<QTensor> Checkpoint::read_quantized(std::string_view module, std::
 
 void Checkpoint::drop(std::string_view name) const {
     const std::string prefix = std::string(name) + ".";
-    auto it = std::lower_bound(source_->tensors.begin(), source_->tensors.end(), name,
-                               [](const auto& tensor, auto wanted) { return tensor.info.name < wanted; });
+    auto it =
+        std::lower_bound(source_->tensors.begin(), source_->tensors.end(), name,
+                         [](const auto& tensor, auto wanted) { return tensor.info.name < wanted; });
     for (; it != source_->tensors.end(); ++it) {
         if (it->info.name != name && !it->info.name.starts_with(prefix)) break;
         source_->files[it->file].drop(it->begin, it->info.stored_bytes);

@@ -27,25 +27,28 @@ std::int64_t rows_of(const StoredTensor& tensor) {
 void check_scale(const Source& source, std::string_view name, Family family, std::uint16_t bits) {
     const float scale = decode_scale(family, bits);
     if (!std::isfinite(scale) || scale < 0)
-        fail("{}: tensor '{}' has a scale of {}; wanted a finite number that is not negative", source.path.string(),
-             printable(name), scale);
+        fail("{}: tensor '{}' has a scale of {}; wanted a finite number that is not negative",
+             source.path.string(), printable(name), scale);
 }
 
 void unpack_halves(const std::byte* in, int n, std::uint8_t* codes) {
     for (int j = 0; j < n; ++j) {
         const int byte = static_cast<int>(in[j < n / 2 ? j : j - n / 2]);
         const int nibble = j < n / 2 ? byte & 15 : byte >> 4;
-        if (j % 2 == 0) codes[j / 2] = static_cast<std::uint8_t>(nibble);
-        else codes[j / 2] = static_cast<std::uint8_t>(codes[j / 2] | nibble << 4);
+        if (j % 2 == 0)
+            codes[j / 2] = static_cast<std::uint8_t>(nibble);
+        else
+            codes[j / 2] = static_cast<std::uint8_t>(codes[j / 2] | nibble << 4);
     }
 }
 
 std::span<const std::byte> packed_part(const Source& source, const std::string& name,
-                                       const std::vector<std::int64_t>& shape, std::string_view dtype) {
+                                       const std::vector<std::int64_t>& shape,
+                                       std::string_view dtype) {
     const auto& tensor = source.get(name);
     if (tensor.info.shape != shape || tensor.info.dtype != dtype)
-        fail("{}: tensor '{}' is {} [{}], wanted {} [{}]", source.path.string(), printable(name), tensor.info.dtype,
-             fmt::join(tensor.info.shape, ", "), dtype, fmt::join(shape, ", "));
+        fail("{}: tensor '{}' is {} [{}], wanted {} [{}]", source.path.string(), printable(name),
+             tensor.info.dtype, fmt::join(tensor.info.shape, ", "), dtype, fmt::join(shape, ", "));
     return source.bytes(tensor);
 }
 
@@ -53,14 +56,15 @@ float read_divisor(const Source& source, const std::string& name) {
     float divisor = 0;
     std::memcpy(&divisor, packed_part(source, name, {1}, "F32").data(), 4);
     if (!(divisor > 0) || !std::isfinite(divisor))
-        fail("{}: tensor '{}' is {}, wanted a positive number", source.path.string(), printable(name), divisor);
+        fail("{}: tensor '{}' is {}, wanted a positive number", source.path.string(),
+             printable(name), divisor);
     return divisor;
 }
 
 }  // namespace
 
-Matrix<float> decode_rows(const Source& source, const StoredTensor& tensor, std::int64_t first, std::int64_t count,
-                          std::int64_t cols) {
+Matrix<float> decode_rows(const Source& source, const StoredTensor& tensor, std::int64_t first,
+                          std::int64_t count, std::int64_t cols) {
     Matrix<float> out;
     const auto& type = *tensor.type;
     const bool vector = tensor.info.shape.size() < 2;
@@ -72,65 +76,81 @@ Matrix<float> decode_rows(const Source& source, const StoredTensor& tensor, std:
         const auto* bytes = source.bytes(tensor).data();
         const auto rows = rows_of(tensor);
         for (std::int64_t r = 0; r < count; ++r)
-            type.decode(bytes + stored_row(first + r, rows, vector ? 0 : tensor.heads) * blocks * type.bytes, blocks,
-                        out.row(r));
+            type.decode(bytes + stored_row(first + r, rows, vector ? 0 : tensor.heads) * blocks *
+                                    type.bytes,
+                        blocks, out.row(r));
     }
     if (vector && tensor.heads > 0) {
         const auto stored = out;
-        for (std::int64_t c = 0; c < cols; ++c) out(0, c) = stored(0, stored_row(c, cols, tensor.heads));
+        for (std::int64_t c = 0; c < cols; ++c)
+            out(0, c) = stored(0, stored_row(c, cols, tensor.heads));
     }
     if (tensor.info.dtype == "BF16" && type.name != "BF16")
         for (auto& x : out.values) x = round_to_bf16(x);
     return out;
 }
 
-QTensor read_fp4_blocks(const Source& source, const StoredTensor& tensor, std::int64_t first, std::int64_t count,
-                        std::int64_t cols) {
+QTensor read_fp4_blocks(const Source& source, const StoredTensor& tensor, std::int64_t first,
+                        std::int64_t count, std::int64_t cols) {
     const auto& scheme = find_scheme(tensor.type->name == "NVFP4" ? "nvfp4a16" : "mxfp4a16");
     const int group = scheme.group, groups = tensor.type->block / group;  // of a block
-    QTensor q{&scheme, count, cols, Matrix<std::uint8_t>(count, cols / 2),
+    QTensor q{&scheme,
+              count,
+              cols,
+              Matrix<std::uint8_t>(count, cols / 2),
               {tensor.divisor, Matrix<std::uint16_t>(count, cols / group)}};
     const auto blocks = cols / tensor.type->block;
     const auto* bytes = source.bytes(tensor).data();
     for (std::int64_t r = 0; r < count; ++r) {
-        const auto* block = bytes + stored_row(first + r, rows_of(tensor), tensor.heads) * blocks * tensor.type->bytes;
+        const auto* block = bytes + stored_row(first + r, rows_of(tensor), tensor.heads) * blocks *
+                                        tensor.type->bytes;
         for (std::int64_t b = 0; b < blocks; ++b, block += tensor.type->bytes) {
             for (int g = 0; g < groups; ++g) {
                 const auto column = b * groups + g;
                 const auto bits = static_cast<std::uint16_t>(block[g]);
                 check_scale(source, tensor.info.name, scheme.family, bits);
                 q.scales.bits(r, column) = bits;
-                unpack_halves(block + groups + g * group / 2, group, q.codes.row(r) + column * group / 2);
+                unpack_halves(block + groups + g * group / 2, group,
+                              q.codes.row(r) + column * group / 2);
             }
         }
     }
     return q;
 }
 
-QTensor read_packed(const Source& source, const std::string& module, const Scheme& scheme, std::int64_t rows,
-                    std::int64_t cols) {
+QTensor read_packed(const Source& source, const std::string& module, const Scheme& scheme,
+                    std::int64_t rows, std::int64_t cols) {
     if (cols % scheme.group != 0)
-        fail("{}: '{}' has {} columns, not a multiple of {}'s group {}", source.path.string(), module, cols,
-             scheme.name, scheme.group);
+        fail("{}: '{}' has {} columns, not a multiple of {}'s group {}", source.path.string(),
+             module, cols, scheme.name, scheme.group);
     const bool integer = scheme.family == Family::integer, nv = scheme.family == Family::nv;
     const auto groups = cols / scheme.group;
-    const auto codes = packed_part(source, module + ".weight_packed", {rows, integer ? cols / 8 : cols / 2},
-                                   integer ? "I32" : "U8");
+    const auto codes = packed_part(source, module + ".weight_packed",
+                                   {rows, integer ? cols / 8 : cols / 2}, integer ? "I32" : "U8");
     const auto scales = packed_part(source, module + ".weight_scale", {rows, groups},
-                                    integer ? "BF16" : nv ? "F8_E4M3" : "U8");
-    QTensor q{&scheme, rows, cols, Matrix<std::uint8_t>(rows, cols / 2), {1, Matrix<std::uint16_t>(rows, groups)}};
+                                    integer ? "BF16"
+                                    : nv    ? "F8_E4M3"
+                                            : "U8");
+    QTensor q{&scheme,
+              rows,
+              cols,
+              Matrix<std::uint8_t>(rows, cols / 2),
+              {1, Matrix<std::uint16_t>(rows, groups)}};
     // Eight codes of an I32, lowest first, are four bytes of two neighbours.
     std::memcpy(q.codes.values.data(), codes.data(), codes.size());
     for (std::size_t i = 0; i < q.scales.bits.values.size(); ++i) {
         auto& bits = q.scales.bits.values[i];
-        if (integer) std::memcpy(&bits, scales.data() + 2 * i, 2);
-        else bits = static_cast<std::uint16_t>(scales[i]);
+        if (integer)
+            std::memcpy(&bits, scales.data() + 2 * i, 2);
+        else
+            bits = static_cast<std::uint16_t>(scales[i]);
         check_scale(source, module + ".weight_scale", scheme.family, bits);
     }
     if (nv || source.find(module + ".weight_global_scale"))
         q.scales.divisor = read_divisor(source, module + ".weight_global_scale");
     if (source.find(module + ".weight_zero_point"))
-        fail("{}: '{}' has zero points; only symmetric INT4 is supported", source.path.string(), module);
+        fail("{}: '{}' has zero points; only symmetric INT4 is supported", source.path.string(),
+             module);
     return q;
 }
 

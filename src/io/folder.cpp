@@ -25,7 +25,8 @@ void add_file(Source& source, const fs::path& path) {
         tensor.type = find_stored_type(entry.dtype);
         tensor.file = source.files.size();
         tensor.begin = header.data_offset + entry.begin;
-        tensor.info = {std::move(entry.name), entry.dtype, std::move(entry.shape), entry.end - entry.begin, entry.dtype};
+        tensor.info = {std::move(entry.name), entry.dtype, std::move(entry.shape),
+                       entry.end - entry.begin, entry.dtype};
         source.tensors.push_back(std::move(tensor));
     }
     source.files.push_back(std::move(file));
@@ -36,15 +37,17 @@ using WeightMap = std::map<std::string, std::string>;  // tensor -> file
 WeightMap read_index(const fs::path& path) {
     const Json index = read_json_object(path, kMaxIndex);
     const auto it = index.find("weight_map");
-    if (it == index.end() || !it->is_object()) fail("{}: 'weight_map' is missing or not an object", path.string());
+    if (it == index.end() || !it->is_object())
+        fail("{}: 'weight_map' is missing or not an object", path.string());
     WeightMap map;
     for (const auto& [tensor, file] : it->items()) {
-        if (!file.is_string()) fail("{}: '{}' is not given a file", path.string(), printable(tensor));
+        if (!file.is_string())
+            fail("{}: '{}' is not given a file", path.string(), printable(tensor));
         const auto name = file.get<std::string>();
-        if (name.empty() || name.find('/') != std::string::npos || name.find('\0') != std::string::npos ||
-            !name.ends_with(".safetensors"))
-            fail("{}: '{}' lies in '{}', which is not the name of a safetensors file", path.string(),
-                 printable(tensor), printable(name));
+        if (name.empty() || name.find('/') != std::string::npos ||
+            name.find('\0') != std::string::npos || !name.ends_with(".safetensors"))
+            fail("{}: '{}' lies in '{}', which is not the name of a safetensors file",
+                 path.string(), printable(tensor), printable(name));
         map[tensor] = name;
     }
     if (map.empty()) fail("{}: 'weight_map' is empty", path.string());
@@ -58,25 +61,28 @@ void add_shards(Source& source, const fs::path& folder) {
     for (const auto& [tensor, file] : map) shards.push_back(file);
     std::sort(shards.begin(), shards.end());
     shards.erase(std::unique(shards.begin(), shards.end()), shards.end());
-    if (shards.size() > 4096) fail("{}: {} shards; at most 4096 are accepted", index.string(), shards.size());
+    if (shards.size() > 4096)
+        fail("{}: {} shards; at most 4096 are accepted", index.string(), shards.size());
     for (const auto& shard : shards) {
         const auto first = source.tensors.size();
         if (!fs::exists(folder / shard))
-            fail("{}: shard {} is missing. Download the model again", folder.string(), printable(shard));
+            fail("{}: shard {} is missing. Download the model again", folder.string(),
+                 printable(shard));
         add_file(source, folder / shard);
         for (auto i = first; i < source.tensors.size(); ++i) {
             const auto& name = source.tensors[i].info.name;
             const auto it = map.find(name);
             if (it == map.end() || it->second != shard)
-                fail("{}: shard {} holds tensor '{}', which the index places {}. The index is stale",
-                     folder.string(), printable(shard), printable(name),
-                     it == map.end() ? "nowhere" : "in " + printable(it->second));
+                fail(
+                    "{}: shard {} holds tensor '{}', which the index places {}. The index is stale",
+                    folder.string(), printable(shard), printable(name),
+                    it == map.end() ? "nowhere" : "in " + printable(it->second));
             map.erase(it);
         }
     }
     if (!map.empty())
-        fail("{}: tensor '{}' is in the index but not in shard {}. The index is stale", folder.string(),
-             printable(map.begin()->first), printable(map.begin()->second));
+        fail("{}: tensor '{}' is in the index but not in shard {}. The index is stale",
+             folder.string(), printable(map.begin()->first), printable(map.begin()->second));
 }
 
 std::optional<std::string> read_asset(const fs::path& folder, std::string_view name) {
@@ -94,11 +100,15 @@ Source open_folder(const fs::path& folder) {
         fail("{} has no config.json: it is not a Hugging Face model folder", folder.string());
     source.config = read_json_object(folder / "config.json", kMaxConfig);
     const bool single = fs::exists(folder / kSingle), sharded = fs::exists(folder / kIndex);
-    if (single && sharded) fail("{} has both {} and {}: remove one", folder.string(), kSingle, kIndex);
+    if (single && sharded)
+        fail("{} has both {} and {}: remove one", folder.string(), kSingle, kIndex);
     if (!single && !sharded)
-        fail("{} has neither {} nor {}. Other weight formats are not read", folder.string(), kSingle, kIndex);
-    if (single) add_file(source, folder / kSingle);
-    else add_shards(source, folder);
+        fail("{} has neither {} nor {}. Other weight formats are not read", folder.string(),
+             kSingle, kIndex);
+    if (single)
+        add_file(source, folder / kSingle);
+    else
+        add_shards(source, folder);
     source.sort();
     source.asset = [folder](std::string_view name) { return read_asset(folder, name); };
     return source;

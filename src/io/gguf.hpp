@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// GGUF version 3: magic, counts, key-value pairs, tensor infos, then aligned tensor data. Values and
-// tensors are extents of the file; nothing is copied before it is asked for.
+// GGUF version 3: magic, counts, key-value pairs, tensor infos, then aligned tensor data. Values
+// and tensors are extents of the file; nothing is copied before it is asked for.
 #pragma once
 
 #include <cstddef>
@@ -15,18 +15,32 @@
 
 namespace hb {
 
-enum class GgufKind : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
+enum class GgufKind : std::uint32_t {
+    u8,
+    i8,
+    u16,
+    i16,
+    u32,
+    i32,
+    f32,
+    boolean,
+    string,
+    array,
+    u64,
+    i64,
+    f64
+};
 
 struct GgufValue {
     GgufKind kind{};
-    GgufKind element{};               // of an array
+    GgufKind element{};  // of an array
     std::uint64_t count = 1;
     std::span<const std::byte> bytes;  // a string without its length; an array's elements as stored
 };
 
 struct GgufTensor {
     std::string name;
-    std::vector<std::int64_t> shape;   // outermost first: (rows, columns)
+    std::vector<std::int64_t> shape;  // outermost first: (rows, columns)
     const StoredType* type = nullptr;
     std::uint64_t begin = 0, bytes = 0;  // within the file
 };
@@ -35,7 +49,7 @@ struct Gguf {
     std::string file;                  // names it in errors
     std::span<const std::byte> bytes;  // the whole file
     std::map<std::string, GgufValue, std::less<>> values;
-    std::vector<GgufTensor> tensors;   // in order of `begin`
+    std::vector<GgufTensor> tensors;                        // in order of `begin`
     std::map<std::string, std::size_t, std::less<>> names;  // index in tensors
 
     const GgufTensor* tensor(std::string_view name) const;  // null when absent

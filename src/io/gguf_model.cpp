@@ -51,8 +51,11 @@ std::string module_of(std::string_view base) {
     const auto rest = base.substr(4);
     const auto dot = rest.find('.');
     int layer = -1;
-    const auto [end, error] = std::from_chars(rest.data(), rest.data() + std::min(dot, rest.size()), layer);
-    if (dot == std::string_view::npos || error != std::errc{} || end != rest.data() + dot || layer < 0) return {};
+    const auto [end, error] =
+        std::from_chars(rest.data(), rest.data() + std::min(dot, rest.size()), layer);
+    if (dot == std::string_view::npos || error != std::errc{} || end != rest.data() + dot ||
+        layer < 0)
+        return {};
     const auto name = look_up(kBlockNames, rest.substr(dot + 1));
     return name.empty() ? std::string{} : fmt::format("model.layers.{}.{}", layer, name);
 }
@@ -64,7 +67,8 @@ const GgufArchitecture& architecture_of(const Gguf& gguf) {
         if (architecture.name == name) return architecture;
         known.push_back(architecture.name);
     }
-    fail("{}: architecture '{}' is not supported; known are {}", gguf.file, printable(name), fmt::join(known, ", "));
+    fail("{}: architecture '{}' is not supported; known are {}", gguf.file, printable(name),
+         fmt::join(known, ", "));
 }
 
 struct Heads {
@@ -74,21 +78,27 @@ struct Heads {
 Heads heads_of(const Gguf& gguf) {
     const auto arch = gguf.text("general.architecture");
     const auto in_range = [&](std::string_view key, std::int64_t value) {
-        if (value < 1 || value > 1 << 18) fail("{}: key '{}.{}' is {}", gguf.file, arch, key, value);
+        if (value < 1 || value > 1 << 18)
+            fail("{}: key '{}.{}' is {}", gguf.file, arch, key, value);
         return value;
     };
     Heads h;
     h.q = in_range("attention.head_count", gguf.whole(arch + ".attention.head_count"));
-    h.kv = in_range("attention.head_count_kv", gguf.whole_or_none(arch + ".attention.head_count_kv").value_or(h.q));
+    h.kv = in_range("attention.head_count_kv",
+                    gguf.whole_or_none(arch + ".attention.head_count_kv").value_or(h.q));
     const auto hidden = in_range("embedding_length", gguf.whole(arch + ".embedding_length"));
-    h.size = in_range("attention.key_length", gguf.whole_or_none(arch + ".attention.key_length").value_or(hidden / h.q));
+    h.size = in_range("attention.key_length",
+                      gguf.whole_or_none(arch + ".attention.key_length").value_or(hidden / h.q));
     for (const char* key : {".attention.value_length", ".rope.dimension_count"})
         if (const auto n = gguf.whole_or_none(arch + key).value_or(h.size); n != h.size)
-            fail("{}: key '{}{}' is {}, which differs from the head size {}", gguf.file, arch, key, n, h.size);
+            fail("{}: key '{}{}' is {}, which differs from the head size {}", gguf.file, arch, key,
+                 n, h.size);
     return h;
 }
 
-const std::byte* bytes_of(const Gguf& gguf, const GgufTensor& tensor) { return gguf.bytes.data() + tensor.begin; }
+const std::byte* bytes_of(const Gguf& gguf, const GgufTensor& tensor) {
+    return gguf.bytes.data() + tensor.begin;
+}
 
 // Matrices decide: anything quantized or in bf16 makes the whole file bf16.
 bool presented_as_bf16(const Gguf& gguf) {
@@ -99,8 +109,8 @@ bool presented_as_bf16(const Gguf& gguf) {
 
 StoredTensor present(const Gguf& gguf, const GgufTensor& tensor, std::string name, bool bf16) {
     StoredTensor stored;
-    stored.info = {std::move(name), std::string(bf16 ? "BF16" : tensor.type->name), tensor.shape, tensor.bytes,
-                   std::string(tensor.type->name)};
+    stored.info = {std::move(name), std::string(bf16 ? "BF16" : tensor.type->name), tensor.shape,
+                   tensor.bytes, std::string(tensor.type->name)};
     stored.type = tensor.type;
     stored.begin = tensor.begin;
     const bool q = tensor.name.find(".attn_q.") != std::string::npos;
@@ -109,8 +119,8 @@ StoredTensor present(const Gguf& gguf, const GgufTensor& tensor, std::string nam
         const auto heads = heads_of(gguf);
         stored.heads = q ? heads.q : heads.kv;
         if (tensor.shape[0] != stored.heads * heads.size || heads.size % 2 != 0)
-            fail("{}: tensor '{}' has {} rows, wanted {} heads of {}", gguf.file, printable(tensor.name),
-                 tensor.shape[0], stored.heads, heads.size);
+            fail("{}: tensor '{}' has {} rows, wanted {} heads of {}", gguf.file,
+                 printable(tensor.name), tensor.shape[0], stored.heads, heads.size);
     }
     return stored;
 }
@@ -121,7 +131,8 @@ float single_float(const Gguf& gguf, const GgufTensor& tensor) {
     float value = 0;
     tensor.type->decode(bytes_of(gguf, tensor), 1, &value);
     if (!(value > 0 && value < 1e30f && value > 1e-30f))
-        fail("{}: tensor '{}' is {}, wanted a positive number", gguf.file, printable(tensor.name), value);
+        fail("{}: tensor '{}' is {}, wanted a positive number", gguf.file, printable(tensor.name),
+             value);
     return value;
 }
 
@@ -148,7 +159,8 @@ Json rope_factors(const Gguf& gguf, const GgufTensor& tensor) {
 std::vector<std::int64_t> gguf_end_tokens(const Gguf& gguf) {
     std::vector<std::int64_t> ids;
     for (const char* key : {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id"})
-        if (const auto id = gguf.whole_or_none(key); id && std::find(ids.begin(), ids.end(), *id) == ids.end())
+        if (const auto id = gguf.whole_or_none(key);
+            id && std::find(ids.begin(), ids.end(), *id) == ids.end())
             ids.push_back(*id);
     return ids;
 }
@@ -160,7 +172,8 @@ Json gguf_config(const Gguf& gguf) {
         fail("{}: key '{}expert_count': mixtures of experts are not supported", gguf.file, prefix);
     const auto heads = heads_of(gguf);
     const auto* embedding = gguf.tensor("token_embd.weight");
-    if (!embedding || embedding->shape.size() != 2) fail("{}: no matrix 'token_embd.weight'", gguf.file);
+    if (!embedding || embedding->shape.size() != 2)
+        fail("{}: no matrix 'token_embd.weight'", gguf.file);
     const auto window = gguf.whole_or_none(prefix + "attention.sliding_window").value_or(0);
     const bool mistral = arch.name == "llama" && window > 0;
     Json config;
@@ -183,11 +196,15 @@ Json gguf_config(const Gguf& gguf) {
     if (scaling != "none") config["rope_scaling"] = {{"rope_type", scaling}};
     if (mistral) config["sliding_window"] = window;
     config["tie_word_embeddings"] = gguf.tensor("output.weight") == nullptr;
-    if (const auto id = gguf.whole_or_none("tokenizer.ggml.bos_token_id")) config["bos_token_id"] = *id;
+    if (const auto id = gguf.whole_or_none("tokenizer.ggml.bos_token_id"))
+        config["bos_token_id"] = *id;
     const auto end = gguf_end_tokens(gguf);
-    if (end.size() == 1) config["eos_token_id"] = end[0];
-    else if (end.size() > 1) config["eos_token_id"] = end;
-    if (arch.name == "llama") config["attention_bias"] = gguf.tensor("blk.0.attn_q.bias") != nullptr;
+    if (end.size() == 1)
+        config["eos_token_id"] = end[0];
+    else if (end.size() > 1)
+        config["eos_token_id"] = end;
+    if (arch.name == "llama")
+        config["attention_bias"] = gguf.tensor("blk.0.attn_q.bias") != nullptr;
     const bool half = embedding->type->name == "F16";
     config["torch_dtype"] = presented_as_bf16(gguf) ? "bfloat16" : half ? "float16" : "float32";
     return config;
@@ -200,15 +217,18 @@ void describe_gguf(const Gguf& gguf, Source& source) {
     for (const auto& tensor : gguf.tensors) {
         const std::string_view name = tensor.name;
         const auto dot = name.rfind('.');
-        const auto base = name.substr(0, dot), suffix = dot == std::string_view::npos ? "" : name.substr(dot);
+        const auto base = name.substr(0, dot),
+                   suffix = dot == std::string_view::npos ? "" : name.substr(dot);
         if (name == "rope_freqs.weight") {
             source.config["rope_freqs"] = rope_factors(gguf, tensor);
             continue;
         }
         const auto module = module_of(base);
         if (name.find("_exps") != std::string_view::npos)
-            fail("{}: tensor '{}': mixtures of experts are not supported", gguf.file, printable(name));
-        if (module.empty() || (suffix != ".weight" && suffix != ".bias" && suffix != ".scale" && suffix != ".input_scale"))
+            fail("{}: tensor '{}': mixtures of experts are not supported", gguf.file,
+                 printable(name));
+        if (module.empty() || (suffix != ".weight" && suffix != ".bias" && suffix != ".scale" &&
+                               suffix != ".input_scale"))
             fail("{}: tensor '{}' is not known for architecture {}", gguf.file, printable(name),
                  gguf.text("general.architecture"));
         if (suffix != ".weight" && suffix != ".bias") continue;

@@ -13,13 +13,14 @@ namespace {
 constexpr int kControl = 3, kUserDefined = 4;
 
 struct PreTokenizer {
-    std::string_view name;       // tokenizer.ggml.pre
-    std::string_view split;      // regex, or empty: digits one by one and GPT-2's own split
-    bool nfc, ignore_merges, begins;  // begins: a sequence starts with BOS unless the file says otherwise
+    std::string_view name;   // tokenizer.ggml.pre
+    std::string_view split;  // regex, or empty: digits one by one and GPT-2's own split
+    bool nfc, ignore_merges,
+        begins;  // begins: a sequence starts with BOS unless the file says otherwise
 };
 
-#define HB_SPLIT(digits)                                                                         \
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|)" digits                           \
+#define HB_SPLIT(digits)                                               \
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|)" digits \
     R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"
 
 constexpr PreTokenizer kPreTokenizers[] = {
@@ -32,14 +33,16 @@ constexpr PreTokenizer kPreTokenizers[] = {
 const PreTokenizer& pre_tokenizer_of(const Gguf& gguf) {
     const auto model = gguf.text("tokenizer.ggml.model");
     if (model != "gpt2")
-        fail("{}: tokenizer model '{}' is not supported; only gpt2 (byte-level BPE) is", gguf.file, printable(model));
+        fail("{}: tokenizer model '{}' is not supported; only gpt2 (byte-level BPE) is", gguf.file,
+             printable(model));
     const auto name = gguf.text("tokenizer.ggml.pre");
     std::vector<std::string_view> known;
     for (const auto& pre : kPreTokenizers) {
         if (pre.name == name) return pre;
         known.push_back(pre.name);
     }
-    fail("{}: pre-tokenizer '{}' is not supported; known are {}", gguf.file, printable(name), fmt::join(known, ", "));
+    fail("{}: pre-tokenizer '{}' is not supported; known are {}", gguf.file, printable(name),
+         fmt::join(known, ", "));
 }
 
 std::string quoted(const Gguf& gguf, std::string_view text) {
@@ -55,8 +58,10 @@ struct Vocabulary {
     std::vector<std::int64_t> types;
 
     explicit Vocabulary(const Gguf& gguf) : tokens(gguf.texts("tokenizer.ggml.tokens")) {
-        if (gguf.find("tokenizer.ggml.token_type")) types = gguf.wholes("tokenizer.ggml.token_type");
-        else types.assign(tokens.size(), 1);
+        if (gguf.find("tokenizer.ggml.token_type"))
+            types = gguf.wholes("tokenizer.ggml.token_type");
+        else
+            types.assign(tokens.size(), 1);
         if (types.size() != tokens.size())
             fail("{}: {} tokens but {} token types", gguf.file, tokens.size(), types.size());
     }
@@ -85,7 +90,8 @@ std::string merges_json(const Gguf& gguf) {
         const auto space = merge.find(' ', 1);
         if (space == std::string_view::npos || space + 1 == merge.size())
             fail("{}: merge '{}' is not a pair", gguf.file, printable(merge));
-        text += fmt::format("{}[{},{}]", text.size() > 1 ? "," : "", quoted(gguf, merge.substr(0, space)),
+        text += fmt::format("{}[{},{}]", text.size() > 1 ? "," : "",
+                            quoted(gguf, merge.substr(0, space)),
                             quoted(gguf, merge.substr(space + 1)));
     }
     return text + "]";
@@ -96,19 +102,26 @@ std::string added_tokens_json(const Gguf& gguf, const Vocabulary& vocabulary) {
     for (std::size_t id = 0; id < vocabulary.tokens.size(); ++id) {
         const auto type = vocabulary.types[id];
         if (type != kControl && type != kUserDefined) continue;
-        text += fmt::format("{}{{\"id\":{},\"content\":{},\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
-                            "\"normalized\":false,\"special\":{}}}",
-                            text.size() > 1 ? "," : "", id, quoted(gguf, vocabulary.tokens[id]), type == kControl);
+        text += fmt::format(
+            "{}{{\"id\":{},\"content\":{},\"single_word\":false,\"lstrip\":false,\"rstrip\":false,"
+            "\"normalized\":false,\"special\":{}}}",
+            text.size() > 1 ? "," : "", id, quoted(gguf, vocabulary.tokens[id]), type == kControl);
     }
     return text + "]";
 }
 
 Json pre_tokenizer_json(const PreTokenizer& pre) {
     const bool split = !pre.split.empty();
-    const Json bytes = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", !split}};
+    const Json bytes = {{"type", "ByteLevel"},
+                        {"add_prefix_space", false},
+                        {"trim_offsets", true},
+                        {"use_regex", !split}};
     Json first = {{"type", "Digits"}, {"individual_digits", true}};
     if (split)
-        first = {{"type", "Split"}, {"pattern", {{"Regex", pre.split}}}, {"behavior", "Isolated"}, {"invert", false}};
+        first = {{"type", "Split"},
+                 {"pattern", {{"Regex", pre.split}}},
+                 {"behavior", "Isolated"},
+                 {"invert", false}};
     Json sequence = {{"type", "Sequence"}};
     sequence["pretokenizers"] = Json::array({first, bytes});
     return sequence;
@@ -121,7 +134,9 @@ Json post_processor_json(const Gguf& gguf, const Vocabulary& vocabulary, const P
     if (!gguf.flag_or_none("tokenizer.ggml.add_bos_token").value_or(pre.begins)) return nullptr;
     const auto id = gguf.whole("tokenizer.ggml.bos_token_id");
     const std::string bos(vocabulary.at(gguf, id));
-    const auto special = [&](int type) { return Json{{"SpecialToken", {{"id", bos}, {"type_id", type}}}}; };
+    const auto special = [&](int type) {
+        return Json{{"SpecialToken", {{"id", bos}, {"type_id", type}}}};
+    };
     const auto sequence = [](const char* name, int type) {
         return Json{{"Sequence", {{"id", name}, {"type_id", type}}}};
     };
@@ -145,10 +160,13 @@ std::string gguf_tokenizer(const Gguf& gguf) {
     std::string text = R"({"version":"1.0","truncation":null,"padding":null,"added_tokens":)";
     text += added_tokens_json(gguf, vocabulary);
     text += fmt::format(R"(,"normalizer":{},"pre_tokenizer":{},"post_processor":{})", normalizer,
-                        pre_tokenizer_json(pre).dump(), post_processor_json(gguf, vocabulary, pre).dump());
-    text += R"(,"decoder":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true})";
-    text += R"(,"model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,)"
-            R"("end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,)";
+                        pre_tokenizer_json(pre).dump(),
+                        post_processor_json(gguf, vocabulary, pre).dump());
+    text +=
+        R"(,"decoder":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true})";
+    text +=
+        R"(,"model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":null,)"
+        R"("end_of_word_suffix":null,"fuse_unk":false,"byte_fallback":false,)";
     text += fmt::format(R"("ignore_merges":{},"vocab":)", pre.ignore_merges);
     text += vocabulary_json(gguf, vocabulary);
     text += ",\"merges\":" + merges_json(gguf) + "}}";
@@ -167,8 +185,10 @@ std::string gguf_tokenizer_config(const Gguf& gguf) {
                                     std::pair{"eos_token", "tokenizer.ggml.eos_token_id"},
                                     std::pair{"pad_token", "tokenizer.ggml.padding_token_id"},
                                     std::pair{"unk_token", "tokenizer.ggml.unknown_token_id"}})
-        if (const auto id = gguf.whole_or_none(key)) json[name] = std::string(vocabulary.at(gguf, *id));
-    if (const auto chat = gguf.text_or_none("tokenizer.chat_template")) json["chat_template"] = *chat;
+        if (const auto id = gguf.whole_or_none(key))
+            json[name] = std::string(vocabulary.at(gguf, *id));
+    if (const auto chat = gguf.text_or_none("tokenizer.chat_template"))
+        json["chat_template"] = *chat;
     try {
         return json.dump(2);
     } catch (const Json::exception&) {
@@ -178,11 +198,15 @@ std::string gguf_tokenizer_config(const Gguf& gguf) {
 
 std::string gguf_generation_config(const Gguf& gguf) {
     Json json = Json::object();
-    if (const auto id = gguf.whole_or_none("tokenizer.ggml.bos_token_id")) json["bos_token_id"] = *id;
+    if (const auto id = gguf.whole_or_none("tokenizer.ggml.bos_token_id"))
+        json["bos_token_id"] = *id;
     const auto end = gguf_end_tokens(gguf);
-    if (end.size() == 1) json["eos_token_id"] = end[0];
-    else if (end.size() > 1) json["eos_token_id"] = end;
-    if (const auto id = gguf.whole_or_none("tokenizer.ggml.padding_token_id")) json["pad_token_id"] = *id;
+    if (end.size() == 1)
+        json["eos_token_id"] = end[0];
+    else if (end.size() > 1)
+        json["eos_token_id"] = end;
+    if (const auto id = gguf.whole_or_none("tokenizer.ggml.padding_token_id"))
+        json["pad_token_id"] = *id;
     return json.dump(2);
 }
 

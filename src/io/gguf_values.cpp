@@ -19,28 +19,43 @@ T load(const std::byte* p) {
 
 std::optional<std::int64_t> as_whole(GgufKind kind, const std::byte* p) {
     switch (kind) {
-        case GgufKind::u8: return load<std::uint8_t>(p);
-        case GgufKind::i8: return load<std::int8_t>(p);
-        case GgufKind::u16: return load<std::uint16_t>(p);
-        case GgufKind::i16: return load<std::int16_t>(p);
-        case GgufKind::u32: return load<std::uint32_t>(p);
-        case GgufKind::i32: return load<std::int32_t>(p);
-        case GgufKind::i64: return load<std::int64_t>(p);
+        case GgufKind::u8:
+            return load<std::uint8_t>(p);
+        case GgufKind::i8:
+            return load<std::int8_t>(p);
+        case GgufKind::u16:
+            return load<std::uint16_t>(p);
+        case GgufKind::i16:
+            return load<std::int16_t>(p);
+        case GgufKind::u32:
+            return load<std::uint32_t>(p);
+        case GgufKind::i32:
+            return load<std::int32_t>(p);
+        case GgufKind::i64:
+            return load<std::int64_t>(p);
         case GgufKind::u64: {
             const auto value = load<std::uint64_t>(p);
             if (value >> 63 == 0) return static_cast<std::int64_t>(value);
             return std::nullopt;
         }
-        default: return std::nullopt;
+        default:
+            return std::nullopt;
     }
 }
 
 std::size_t width(GgufKind kind) {
     switch (kind) {
-        case GgufKind::u8: case GgufKind::i8: return 1;
-        case GgufKind::u16: case GgufKind::i16: return 2;
-        case GgufKind::u64: case GgufKind::i64: return 8;
-        default: return 4;
+        case GgufKind::u8:
+        case GgufKind::i8:
+            return 1;
+        case GgufKind::u16:
+        case GgufKind::i16:
+            return 2;
+        case GgufKind::u64:
+        case GgufKind::i64:
+            return 8;
+        default:
+            return 4;
     }
 }
 
@@ -83,7 +98,8 @@ std::optional<double> Gguf::real_or_none(std::string_view key) const {
     if (!value) return std::nullopt;
     const bool wide = value->kind == GgufKind::f64;
     if (!wide && value->kind != GgufKind::f32) wrong_kind(*this, key, "a number");
-    const double number = wide ? load<double>(value->bytes.data()) : load<float>(value->bytes.data());
+    const double number =
+        wide ? load<double>(value->bytes.data()) : load<float>(value->bytes.data());
     if (!std::isfinite(number)) wrong_kind(*this, key, "a finite number");
     if (wide) return number;
     // The decimal that is shortest for the fp32: 1e-05, not 9.99999974738e-06.
@@ -131,7 +147,8 @@ std::vector<std::int64_t> Gguf::wholes(std::string_view key) const {
     std::vector<std::int64_t> result;
     if (value->kind != GgufKind::array) wrong_kind(*this, key, "a list of whole numbers");
     for (std::uint64_t i = 0; i < value->count; ++i) {
-        const auto whole = as_whole(value->element, value->bytes.data() + i * width(value->element));
+        const auto whole =
+            as_whole(value->element, value->bytes.data() + i * width(value->element));
         if (!whole) wrong_kind(*this, key, "a list of whole numbers");
         result.push_back(*whole);
     }

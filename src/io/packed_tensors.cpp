@@ -18,7 +18,8 @@ std::vector<std::byte> raw(const T* values, std::size_t n) {
 }
 
 TensorToWrite scalar(std::string name, float value) {
-    if (!(value > 0) || !std::isfinite(value)) fail("'{}' would be {}, wanted a positive number", name, value);
+    if (!(value > 0) || !std::isfinite(value))
+        fail("'{}' would be {}, wanted a positive number", name, value);
     return {std::move(name), "F32", {1}, [value] { return raw(&value, 1); }};
 }
 
@@ -32,15 +33,22 @@ std::vector<std::byte> scale_bytes(const QTensor& q) {
 
 }  // namespace
 
-std::vector<TensorToWrite> tensors_of(const std::string& module, const QTensor& weight, float input_divisor) {
+std::vector<TensorToWrite> tensors_of(const std::string& module, const QTensor& weight,
+                                      float input_divisor) {
     const auto q = std::make_shared<const QTensor>(weight);
     const Scheme& scheme = *q->scheme;
     const bool integer = scheme.family == Family::integer, nv = scheme.family == Family::nv;
     const std::int64_t groups = q->cols / scheme.group;
     std::vector<TensorToWrite> tensors;
-    tensors.push_back({module + ".weight_packed", integer ? "I32" : "U8", {q->rows, integer ? q->cols / 8 : q->cols / 2},
+    tensors.push_back({module + ".weight_packed",
+                       integer ? "I32" : "U8",
+                       {q->rows, integer ? q->cols / 8 : q->cols / 2},
                        [q] { return raw(q->codes.values.data(), q->codes.values.size()); }});
-    tensors.push_back({module + ".weight_scale", integer ? "BF16" : nv ? "F8_E4M3" : "U8", {q->rows, groups},
+    tensors.push_back({module + ".weight_scale",
+                       integer ? "BF16"
+                       : nv    ? "F8_E4M3"
+                               : "U8",
+                       {q->rows, groups},
                        [q] { return scale_bytes(*q); }});
     if (integer) {
         tensors.push_back({module + ".weight_shape", "I64", {2}, [q] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `quantization_config` in both directions. What matters to us stands under the key "halfbyte", which
-// other readers pass over; without it a checkpoint is taken as its makers' tools would.
+// `quantization_config` in both directions. What matters to us stands under the key "halfbyte",
+// which other readers pass over; without it a checkpoint is taken as its makers' tools would.
 #include "io/quantization_config.hpp"
 
 #include <algorithm>
@@ -15,9 +15,12 @@ namespace {
 
 std::string_view format_of(Family family) {
     switch (family) {
-        case Family::mx: return "mxfp4-pack-quantized";
-        case Family::nv: return "nvfp4-pack-quantized";
-        default: return "pack-quantized";
+        case Family::mx:
+            return "mxfp4-pack-quantized";
+        case Family::nv:
+            return "nvfp4-pack-quantized";
+        default:
+            return "pack-quantized";
     }
 }
 
@@ -68,7 +71,8 @@ const Json& object_at(const Json& json, const char* name) {
 // Absent, or exactly `wanted`.
 void want(const Json& json, const char* name, const Json& wanted) {
     const Json* field = find(json, name);
-    if (field && *field != wanted) fail("{}: '{}' is {}, wanted {}", kWhere, name, shown(*field), shown(wanted));
+    if (field && *field != wanted)
+        fail("{}: '{}' is {}, wanted {}", kWhere, name, shown(*field), shown(wanted));
 }
 
 void want_empty(const Json& json, const char* name) {
@@ -86,17 +90,20 @@ std::string text_or(const Json& json, const char* name, std::string otherwise) {
 Family family_of(const std::string& format) {
     for (const auto family : {Family::mx, Family::nv, Family::integer})
         if (format == format_of(family)) return family;
-    fail("{}: format '{}' is not supported; known are mxfp4-pack-quantized, nvfp4-pack-quantized, pack-quantized",
-         kWhere, printable(format));
+    fail(
+        "{}: format '{}' is not supported; known are mxfp4-pack-quantized, nvfp4-pack-quantized, "
+        "pack-quantized",
+        kWhere, printable(format));
 }
 
 const Scheme& scheme_of(Family family, const Json& weights, bool activations) {
     const Json* group = find(weights, "group_size");
     for (const auto& scheme : all_schemes())
-        if (scheme.family == family && scheme.quantized_activations == activations && group && *group == scheme.group)
+        if (scheme.family == family && scheme.quantized_activations == activations && group &&
+            *group == scheme.group)
             return scheme;
-    fail("{}: no scheme for format {} with group_size {} and {} activations", kWhere, format_of(family),
-         group ? shown(*group) : "absent", activations ? "quantized" : "16-bit");
+    fail("{}: no scheme for format {} with group_size {} and {} activations", kWhere,
+         format_of(family), group ? shown(*group) : "absent", activations ? "quantized" : "16-bit");
 }
 
 const Scheme& read_group(const Json& config, Family family) {
@@ -112,7 +119,8 @@ const Scheme& read_group(const Json& config, Family family) {
     const Scheme& scheme = scheme_of(family, weights, activations);
     Json arguments = arguments_of(scheme);
     for (const auto& [name, value] : arguments.items()) want(weights, name.c_str(), value);
-    if (const auto order = text_or(weights, "actorder", "static"); order != "static" && order != "weight")
+    if (const auto order = text_or(weights, "actorder", "static");
+        order != "static" && order != "weight")
         fail("{}: actorder '{}' is not supported", kWhere, printable(order));
     if (!activations) return scheme;
     arguments["dynamic"] = family == Family::nv ? Json("local") : Json(true);
@@ -122,17 +130,22 @@ const Scheme& read_group(const Json& config, Family family) {
 }
 
 void read_provenance(const Json& json, QuantizationConfig& c) {
-    if (const auto name = text_or(json, "scheme", std::string(c.scheme->name)); name != c.scheme->name)
-        fail("{}: halfbyte says scheme '{}', config_groups say '{}'", kWhere, printable(name), c.scheme->name);
+    if (const auto name = text_or(json, "scheme", std::string(c.scheme->name));
+        name != c.scheme->name)
+        fail("{}: halfbyte says scheme '{}', config_groups say '{}'", kWhere, printable(name),
+             c.scheme->name);
     c.weight_rule = text_or(json, "weight_scales", "");
     c.activation_rule = text_or(json, "activation_scales", c.activation_rule);
     if (const Json* transforms = find(json, "transforms")) {
-        if (!transforms->is_object()) fail("{}: 'transforms' is {}, wanted an object", kWhere, shown(*transforms));
-        for (const auto& [name, text] : {std::pair{"qkv", &c.qkv}, {"o", &c.o}, {"gate_up", &c.gate_up}, {"down", &c.down}})
+        if (!transforms->is_object())
+            fail("{}: 'transforms' is {}, wanted an object", kWhere, shown(*transforms));
+        for (const auto& [name, text] :
+             {std::pair{"qkv", &c.qkv}, {"o", &c.o}, {"gate_up", &c.gate_up}, {"down", &c.down}})
             *text = text_or(*transforms, name, "none");
     }
     const Json* seed = find(json, "seed");
-    if (seed && !seed->is_number_unsigned()) fail("{}: 'seed' is {}, wanted a whole number", kWhere, shown(*seed));
+    if (seed && !seed->is_number_unsigned())
+        fail("{}: 'seed' is {}, wanted a whole number", kWhere, shown(*seed));
     if (seed) c.seed = seed->get<std::uint64_t>();
 }
 
@@ -149,7 +162,8 @@ bool QuantizationConfig::ignores(const std::string& module) const {
     return std::any_of(ignore.begin(), ignore.end(), [&](const std::string& pattern) {
         if (!pattern.starts_with("re:")) return pattern == module;
         try {
-            return std::regex_search(module, std::regex(pattern.substr(3)), std::regex_constants::match_continuous);
+            return std::regex_search(module, std::regex(pattern.substr(3)),
+                                     std::regex_constants::match_continuous);
         } catch (const std::regex_error&) {
             fail("'{}' is not a regular expression", printable(pattern));
         }
@@ -188,19 +202,22 @@ Json to_json(const QuantizationConfig& c) {
 }
 
 std::optional<QuantizationConfig> quantization_config_of(const Json& model_config) {
-    const Json* json = model_config.is_object() ? find(model_config, "quantization_config") : nullptr;
+    const Json* json =
+        model_config.is_object() ? find(model_config, "quantization_config") : nullptr;
     if (!json) return std::nullopt;
     if (!json->is_object()) fail("{} is {}, wanted an object", kWhere, shown(*json));
     const auto method = text_or(*json, "quant_method", "absent");
     if (method != "compressed-tensors" && method != "halfbyte")
-        fail("{}: quant_method '{}' is not supported; known are compressed-tensors and halfbyte", kWhere,
-             printable(method));
+        fail("{}: quant_method '{}' is not supported; known are compressed-tensors and halfbyte",
+             kWhere, printable(method));
     want(*json, "quantization_status", "compressed");
-    for (const char* name : {"kv_cache_scheme", "sparsity_config", "transform_config"}) want_empty(*json, name);
+    for (const char* name : {"kv_cache_scheme", "sparsity_config", "transform_config"})
+        want_empty(*json, name);
     const Family family = family_of(text_or(*json, "format", "absent"));
     QuantizationConfig c;
     c.scheme = &read_group(*json, family);
-    if (c.scheme->quantized_activations) c.activation_rule = family == Family::nv ? "absmax" : "ct-round";
+    if (c.scheme->quantized_activations)
+        c.activation_rule = family == Family::nv ? "absmax" : "ct-round";
     if (const Json* ignore = find(*json, "ignore")) {
         if (!ignore->is_array()) fail("{}: 'ignore' is {}, wanted a list", kWhere, shown(*ignore));
         for (const auto& name : *ignore) {
@@ -209,8 +226,10 @@ std::optional<QuantizationConfig> quantization_config_of(const Json& model_confi
         }
     }
     const Json* own = find(*json, "halfbyte");
-    if (own && !own->is_object()) fail("{}: 'halfbyte' is {}, wanted an object", kWhere, shown(*own));
-    if (method == "halfbyte" && !own) fail("{}: quant_method is halfbyte, but there is no 'halfbyte'", kWhere);
+    if (own && !own->is_object())
+        fail("{}: 'halfbyte' is {}, wanted an object", kWhere, shown(*own));
+    if (method == "halfbyte" && !own)
+        fail("{}: quant_method is halfbyte, but there is no 'halfbyte'", kWhere);
     if (own) read_provenance(*own, c);
     check_rules(c);
     return c;
@@ -224,8 +243,11 @@ void check_layout(const QuantizationConfig& c) {
     for (const auto& [rule, option] : {std::pair{&c.weight_rule, "--weight-scales"},
                                        std::pair{&c.activation_rule, "--activation-scales"}})
         if (needs_divisor(*rule, c.scheme->family))
-            fail("the scale rule '{}' divides by 3, which plain {} files cannot hold: use {} with one of {}, or an "
-                 "online transform", *rule, c.scheme->name, option, fmt::join(fitting, ", "));
+            fail(
+                "the scale rule '{}' divides by 3, which plain {} files cannot hold: use {} with "
+                "one of {}, or an "
+                "online transform",
+                *rule, c.scheme->name, option, fmt::join(fitting, ", "));
 }
 
 }  // namespace hb

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a quantized checkpoint says about itself: `quantization_config` in config.json and the names and
-// packing of a layer's tensors. Both are compressed-tensors' (version 0.13 or newer). A checkpoint with
-// an online transform says quant_method "halfbyte", so that clients that do not know the transform
-// refuse it; without one it says "compressed-tensors".
+// What a quantized checkpoint says about itself: `quantization_config` in config.json and the names
+// and packing of a layer's tensors. Both are compressed-tensors' (version 0.13 or newer). A
+// checkpoint with an online transform says quant_method "halfbyte", so that clients that do not
+// know the transform refuse it; without one it says "compressed-tensors".
 #pragma once
 
 #include <optional>
@@ -18,21 +18,25 @@ namespace hb {
 
 struct QuantizationConfig {
     const Scheme* scheme = nullptr;
-    std::string weight_rule, activation_rule;    // names in the scale-rule table
-    std::vector<std::string> ignore;             // modules left alone: names or "re:..." patterns
+    std::string weight_rule, activation_rule;  // names in the scale-rule table
+    std::vector<std::string> ignore;           // modules left alone: names or "re:..." patterns
     // The online transform of each site, as parse_transform reads it: qkv, o, gate_up, down.
     std::string qkv = "none", o = "none", gate_up = "none", down = "none";
     std::uint64_t seed = 0;
 
-    bool online_transform() const { return qkv != "none" || o != "none" || gate_up != "none" || down != "none"; }
+    bool online_transform() const {
+        return qkv != "none" || o != "none" || gate_up != "none" || down != "none";
+    }
     bool ignores(const std::string& module) const;
 };
 
 Json to_json(const QuantizationConfig& config);
-// Reads ours and plain compressed-tensors (NVFP4, MXFP4, INT4 symmetric). Throws Error on anything else.
+// Reads ours and plain compressed-tensors (NVFP4, MXFP4, INT4 symmetric). Throws Error on anything
+// else.
 std::optional<QuantizationConfig> quantization_config_of(const Json& model_config);
 
-// weight_packed, weight_scale, weight_global_scale, input_global_scale, weight_shape as the scheme wants.
+// weight_packed, weight_scale, weight_global_scale, input_global_scale, weight_shape as the scheme
+// wants.
 std::vector<TensorToWrite> tensors_of(const std::string& module, const QTensor& weight,
                                       float input_divisor);
 // Throws Error with a hint when the layout cannot hold the rule (fp-quant's 1/3 in plain MXFP4).

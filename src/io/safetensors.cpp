@@ -17,7 +17,8 @@ constexpr std::size_t kMaxDimensions = 16;
 
 class HeaderReader final : public nlohmann::json_sax<Json> {
 public:
-    HeaderReader(const std::string& file, SafetensorsHeader& header) : file_(file), header_(header) {}
+    HeaderReader(const std::string& file, SafetensorsHeader& header)
+        : file_(file), header_(header) {}
 
     bool null() override { return wrong("null"); }
     bool boolean(bool) override { return wrong("a boolean"); }
@@ -40,16 +41,23 @@ public:
         return true;
     }
     bool string(std::string& value) override {
-        if (level_ == Level::metadata) header_.metadata[key_] = value;
-        else if (level_ == Level::tensor && key_ == "dtype") entry_.dtype = value;
-        else return wrong("a string");
+        if (level_ == Level::metadata)
+            header_.metadata[key_] = value;
+        else if (level_ == Level::tensor && key_ == "dtype")
+            entry_.dtype = value;
+        else
+            return wrong("a string");
         return true;
     }
     bool start_object(std::size_t) override {
-        if (level_ == Level::outside) level_ = Level::top;
-        else if (level_ == Level::top && key_ == "__metadata__") level_ = Level::metadata;
-        else if (level_ == Level::top) begin_tensor();
-        else return wrong("an object");
+        if (level_ == Level::outside)
+            level_ = Level::top;
+        else if (level_ == Level::top && key_ == "__metadata__")
+            level_ = Level::metadata;
+        else if (level_ == Level::top)
+            begin_tensor();
+        else
+            return wrong("an object");
         return true;
     }
     bool key(std::string& value) override {
@@ -69,16 +77,20 @@ public:
         return true;
     }
     bool start_array(std::size_t) override {
-        if (level_ == Level::tensor && key_ == "shape") level_ = Level::shape;
-        else if (level_ == Level::tensor && key_ == "data_offsets") level_ = Level::offsets;
-        else return wrong("an array");
+        if (level_ == Level::tensor && key_ == "shape")
+            level_ = Level::shape;
+        else if (level_ == Level::tensor && key_ == "data_offsets")
+            level_ = Level::offsets;
+        else
+            return wrong("an array");
         return true;
     }
     bool end_array() override {
         level_ = Level::tensor;
         return true;
     }
-    bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
+    bool parse_error(std::size_t, const std::string&,
+                     const nlohmann::detail::exception& error) override {
         fail("{}: the safetensors header is not valid JSON: {}", file_, json_reason(error));
     }
 
@@ -87,11 +99,13 @@ private:
     static constexpr std::array<std::string_view, 3> kFields{"dtype", "shape", "data_offsets"};
 
     std::string here() const {
-        const bool inside = level_ == Level::tensor || level_ == Level::shape || level_ == Level::offsets;
+        const bool inside =
+            level_ == Level::tensor || level_ == Level::shape || level_ == Level::offsets;
         return inside ? fmt::format("{}: tensor '{}'", file_, printable(entry_.name)) : file_;
     }
     bool wrong(std::string_view what) {
-        fail("{}: the safetensors header has {} at '{}', where it must not be", here(), what, printable(key_));
+        fail("{}: the safetensors header has {} at '{}', where it must not be", here(), what,
+             printable(key_));
     }
     void begin_tensor() {
         entry_ = {};
@@ -120,12 +134,15 @@ private:
 std::string_view header_text(std::span<const std::byte> bytes, const std::string& file) {
     std::uint64_t length = 0;
     if (bytes.size() < 8)
-        fail("{} is {} bytes long, too short for a safetensors file. Download it again", file, bytes.size());
+        fail("{} is {} bytes long, too short for a safetensors file. Download it again", file,
+             bytes.size());
     std::memcpy(&length, bytes.data(), 8);
     if (length > kMaxHeader)
-        fail("{}: safetensors header of {} bytes; at most {} are accepted", file, length, kMaxHeader);
+        fail("{}: safetensors header of {} bytes; at most {} are accepted", file, length,
+             kMaxHeader);
     if (length > bytes.size() - 8)
-        fail("{}: safetensors header of {} bytes in a file of {}. Download it again", file, length, bytes.size());
+        fail("{}: safetensors header of {} bytes in a file of {}. Download it again", file, length,
+             bytes.size());
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 8, length);
     if (text.empty() || text.front() != '{')
         fail("{}: the safetensors header does not begin with '{{'", file);
@@ -140,18 +157,22 @@ void check_extents(SafetensorsHeader& header, std::uint64_t data_size, const std
         const int size = dtype_bytes(e.dtype);
         if (size == 0) fail("{}: tensor '{}': unknown dtype '{}'", file, name, printable(e.dtype));
         if (e.begin > e.end || e.end > data_size)
-            fail("{}: tensor '{}': data_offsets [{}, {}] do not lie in the data of {} bytes. Download it again",
-                 file, name, e.begin, e.end, data_size);
-        if (e.begin < end) fail("{}: tensor '{}' overlaps the one before it at byte {}", file, name, e.begin);
-        if (e.begin > end) fail("{}: {} unused bytes before tensor '{}'", file, e.begin - end, name);
+            fail(
+                "{}: tensor '{}': data_offsets [{}, {}] do not lie in the data of {} bytes. "
+                "Download it again",
+                file, name, e.begin, e.end, data_size);
+        if (e.begin < end)
+            fail("{}: tensor '{}' overlaps the one before it at byte {}", file, name, e.begin);
+        if (e.begin > end)
+            fail("{}: {} unused bytes before tensor '{}'", file, e.begin - end, name);
         end = e.end;
         std::uint64_t bytes = static_cast<std::uint64_t>(size);
         for (const auto n : e.shape)
             if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(n), &bytes))
                 fail("{}: tensor '{}': the product of its shape overflows", file, name);
         if (bytes != e.end - e.begin)
-            fail("{}: tensor '{}': shape and dtype {} need {} bytes, data_offsets give {}", file, name, e.dtype,
-                 bytes, e.end - e.begin);
+            fail("{}: tensor '{}': shape and dtype {} need {} bytes, data_offsets give {}", file,
+                 name, e.dtype, bytes, e.end - e.begin);
     }
     if (end != data_size) fail("{}: {} bytes after the last tensor", file, data_size - end);
 }
@@ -160,9 +181,9 @@ void check_extents(SafetensorsHeader& header, std::uint64_t data_size, const std
 
 int dtype_bytes(std::string_view dtype) {
     static constexpr std::pair<std::string_view, int> kSizes[] = {
-        {"F32", 4}, {"BF16", 2}, {"F16", 2}, {"U8", 1}, {"F8_E4M3", 1}, {"I32", 4}, {"I64", 8}, {"I8", 1},
-        {"F64", 8}, {"BOOL", 1}, {"F8_E5M2", 1}, {"F8_E8M0", 1}, {"I16", 2}, {"U16", 2}, {"U32", 4},
-        {"U64", 8}, {"C64", 8}};
+        {"F32", 4}, {"BF16", 2}, {"F16", 2}, {"U8", 1},   {"F8_E4M3", 1}, {"I32", 4},
+        {"I64", 8}, {"I8", 1},   {"F64", 8}, {"BOOL", 1}, {"F8_E5M2", 1}, {"F8_E8M0", 1},
+        {"I16", 2}, {"U16", 2},  {"U32", 4}, {"U64", 8},  {"C64", 8}};
     for (const auto& [name, bytes] : kSizes)
         if (name == dtype) return bytes;
     return 0;

@@ -24,8 +24,8 @@ struct SafetensorsEntry {
 };
 
 struct SafetensorsHeader {
-    std::uint64_t data_offset = 0;             // where the data section begins in the file
-    std::vector<SafetensorsEntry> entries;     // sorted by begin
+    std::uint64_t data_offset = 0;          // where the data section begins in the file
+    std::vector<SafetensorsEntry> entries;  // sorted by begin
     std::map<std::string, std::string> metadata;
 };
 
@@ -42,11 +42,12 @@ struct TensorToWrite {
     std::function<std::vector<std::byte>()> load;
 };
 
-// Atomic (temporary name, fsync, rename). The bytes depend on the tensors alone, not on their order.
+// Atomic (temporary name, fsync, rename). The bytes depend on the tensors alone, not on their
+// order.
 void write_safetensors(const std::filesystem::path& path, std::vector<TensorToWrite> tensors);
 
-// Puts tensors into `folder` as model.safetensors, or as shards of at most `shard_bytes` and an index,
-// the index last. Files get their final names only after all of them are complete on disk.
+// Puts tensors into `folder` as model.safetensors, or as shards of at most `shard_bytes` and an
+// index, the index last. Files get their final names only after all of them are complete on disk.
 void write_sharded(const std::filesystem::path& folder, std::vector<TensorToWrite> tensors,
                    std::uint64_t shard_bytes);
 

@@ -32,7 +32,8 @@ std::string header_of(const std::vector<TensorToWrite>& tensors) {
     std::uint64_t offset = 0;
     for (const auto& tensor : tensors) {
         const auto end = offset + byte_size(tensor);
-        const Json entry = {{"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
+        const Json entry = {
+            {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
         text += fmt::format(",{}:{}", Json(tensor.name).dump(), entry.dump());
         offset = end;
     }
@@ -42,8 +43,10 @@ std::string header_of(const std::vector<TensorToWrite>& tensors) {
 }
 
 // Consecutive tensors, in order of name, of at most shard_bytes (or one tensor that is larger).
-std::vector<std::vector<TensorToWrite>> cut(std::vector<TensorToWrite> tensors, std::uint64_t shard_bytes) {
-    std::sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+std::vector<std::vector<TensorToWrite>> cut(std::vector<TensorToWrite> tensors,
+                                            std::uint64_t shard_bytes) {
+    std::sort(tensors.begin(), tensors.end(),
+              [](const auto& a, const auto& b) { return a.name < b.name; });
     std::vector<std::vector<TensorToWrite>> shards(1);
     std::uint64_t filled = 0;
     for (auto& tensor : tensors) {
@@ -70,10 +73,11 @@ struct Staged {
 void refuse_other_weights(const fs::path& folder, const std::vector<fs::path>& ours) {
     for (const auto& entry : fs::directory_iterator(folder)) {
         const auto path = entry.path();
-        const bool weights = path.extension() == ".safetensors" ||
-                             path.filename() == "model.safetensors.index.json";
+        const bool weights =
+            path.extension() == ".safetensors" || path.filename() == "model.safetensors.index.json";
         if (weights && std::find(ours.begin(), ours.end(), path) == ours.end())
-            fail("{} already holds {}: choose an empty folder", folder.string(), path.filename().string());
+            fail("{} already holds {}: choose an empty folder", folder.string(),
+                 path.filename().string());
     }
 }
 
@@ -82,7 +86,8 @@ void refuse_other_weights(const fs::path& folder, const std::vector<fs::path>& o
 void write_safetensors(const fs::path& path, std::vector<TensorToWrite> tensors) {
     sort_canonically(tensors);
     for (std::size_t i = 1; i < tensors.size(); ++i)
-        if (tensors[i].name == tensors[i - 1].name) fail("{}: tensor '{}' twice", path.string(), tensors[i].name);
+        if (tensors[i].name == tensors[i - 1].name)
+            fail("{}: tensor '{}' twice", path.string(), tensors[i].name);
     const std::string header = header_of(tensors);
     const std::uint64_t length = header.size();
     FileWriter writer(path);
@@ -91,15 +96,16 @@ void write_safetensors(const fs::path& path, std::vector<TensorToWrite> tensors)
     for (auto& tensor : tensors) {
         const auto bytes = tensor.load();
         if (bytes.size() != byte_size(tensor))
-            fail("{}: tensor '{}' gave {} bytes, its shape wants {}", path.string(), tensor.name, bytes.size(),
-                 byte_size(tensor));
+            fail("{}: tensor '{}' gave {} bytes, its shape wants {}", path.string(), tensor.name,
+                 bytes.size(), byte_size(tensor));
         writer.write(bytes);
         tensor.load = nullptr;
     }
     writer.commit();
 }
 
-void write_sharded(const fs::path& folder, std::vector<TensorToWrite> tensors, std::uint64_t shard_bytes) {
+void write_sharded(const fs::path& folder, std::vector<TensorToWrite> tensors,
+                   std::uint64_t shard_bytes) {
     auto shards = cut(std::move(tensors), shard_bytes);
     const bool single = shards.size() == 1;
     const auto index = folder / "model.safetensors.index.json";
@@ -108,8 +114,9 @@ void write_sharded(const fs::path& folder, std::vector<TensorToWrite> tensors, s
     std::vector<fs::path> finals;
     std::string weight_map;
     for (std::size_t i = 0; i < shards.size(); ++i) {
-        const auto name = single ? std::string("model.safetensors")
-                                 : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
+        const auto name =
+            single ? std::string("model.safetensors")
+                   : fmt::format("model-{:05}-of-{:05}.safetensors", i + 1, shards.size());
         finals.push_back(folder / name);
         for (const auto& tensor : shards[i]) {
             total += byte_size(tensor);
@@ -129,8 +136,11 @@ void write_sharded(const fs::path& folder, std::vector<TensorToWrite> tensors, s
     sync_folder(folder);
     staged.files.clear();
     if (!single)
-        write_file(index, fmt::format("{{\n  \"metadata\": {{\"total_size\": {}}},\n  \"weight_map\": {{{}\n  }}\n}}\n",
-                                      total, weight_map));
+        write_file(
+            index,
+            fmt::format(
+                "{{\n  \"metadata\": {{\"total_size\": {}}},\n  \"weight_map\": {{{}\n  }}\n}}\n",
+                total, weight_map));
 }
 
 }  // namespace hb

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What stands behind a Checkpoint: mapped files, tensors under their Hugging Face names with the place
-// and type of their bytes, and texts. A folder and a GGUF each know how to fill one in.
+// What stands behind a Checkpoint: mapped files, tensors under their Hugging Face names with the
+// place and type of their bytes, and texts. A folder and a GGUF each know how to fill one in.
 #pragma once
 
 #include <filesystem>
@@ -22,9 +22,9 @@ struct StoredTensor {
     TensorInfo info;
     const StoredType* type = nullptr;  // null: not numbers, raw bytes only
     std::size_t file = 0;
-    std::uint64_t begin = 0;           // within that file
-    std::int64_t heads = 0;            // rows are stored in interleaved RoPE order; 0: as presented
-    float divisor = 1;                 // of FP4 blocks
+    std::uint64_t begin = 0;  // within that file
+    std::int64_t heads = 0;   // rows are stored in interleaved RoPE order; 0: as presented
+    float divisor = 1;        // of FP4 blocks
 };
 
 struct Source {
@@ -38,7 +38,7 @@ struct Source {
     const StoredTensor* find(std::string_view name) const;
     const StoredTensor& get(std::string_view name) const;  // throws Error when absent
     std::span<const std::byte> bytes(const StoredTensor& tensor) const;
-    void sort();                        // tensors by name; fills infos
+    void sort();  // tensors by name; fills infos
 };
 
 Source open_folder(const std::filesystem::path& folder);
@@ -64,7 +64,7 @@ Matrix<float> decode_rows(const Source& source, const StoredTensor& tensor, std:
 QTensor read_fp4_blocks(const Source& source, const StoredTensor& tensor, std::int64_t first,
                         std::int64_t count, std::int64_t cols);
 // A module in compressed-tensors' packing: M.weight_packed and its scales.
-QTensor read_packed(const Source& source, const std::string& module, const Scheme& scheme, std::int64_t rows,
-                    std::int64_t cols);
+QTensor read_packed(const Source& source, const std::string& module, const Scheme& scheme,
+                    std::int64_t rows, std::int64_t cols);
 
 }  // namespace hb

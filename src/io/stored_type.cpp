@@ -24,8 +24,12 @@ T load(const std::byte* p) {
     return value;
 }
 
-int byte_at(const std::byte* p, int i) { return static_cast<int>(p[i]); }
-float half_at(const std::byte* p) { return f16_to_float(load<std::uint16_t>(p)); }
+int byte_at(const std::byte* p, int i) {
+    return static_cast<int>(p[i]);
+}
+float half_at(const std::byte* p) {
+    return f16_to_float(load<std::uint16_t>(p));
+}
 
 void decode_f32(const std::byte* in, std::int64_t n, float* out) {
     std::memcpy(out, in, static_cast<std::size_t>(n) * 4);
@@ -50,8 +54,10 @@ void decode_small(const std::byte* in, std::int64_t blocks, float* out) {
         for (int i = 0; i < 32; ++i) {
             int q = i < 16 ? byte_at(p, i) & 15 : byte_at(p, i - 16) >> 4;
             if (five) q |= static_cast<int>(high >> i & 1u) << 4;
-            if (minimum) out[i] = d * static_cast<float>(q) + m;
-            else out[i] = d * static_cast<float>(q - (five ? 16 : 8));
+            if (minimum)
+                out[i] = d * static_cast<float>(q) + m;
+            else
+                out[i] = d * static_cast<float>(q - (five ? 16 : 8));
         }
     }
 }
@@ -63,8 +69,8 @@ void decode_q8_0(const std::byte* in, std::int64_t blocks, float* out) {
     }
 }
 
-// Six-bit scale s and minimum t of sub-block j: the first four lie in the low six bits of bytes 0..3
-// and 4..7, the last four in nibbles of bytes 8..11 under the top two bits of bytes 0..7.
+// Six-bit scale s and minimum t of sub-block j: the first four lie in the low six bits of bytes
+// 0..3 and 4..7, the last four in nibbles of bytes 8..11 under the top two bits of bytes 0..7.
 struct ScaleAndMinimum {
     int scale, minimum;
 };
@@ -124,7 +130,9 @@ constexpr StoredType kTypes[] = {
 
 }  // namespace
 
-std::span<const StoredType> all_stored_types() { return kTypes; }
+std::span<const StoredType> all_stored_types() {
+    return kTypes;
+}
 
 const StoredType* find_stored_type(std::string_view name) {
     for (const auto& type : kTypes)

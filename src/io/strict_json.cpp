@@ -19,8 +19,10 @@ std::string printable(std::string_view text, std::size_t limit) {
     std::string out;
     for (const char c : text.substr(0, limit)) {
         const auto byte = static_cast<unsigned char>(c);
-        if (byte < 0x20 || byte >= 0x7f) out += fmt::format("\\x{:02x}", byte);
-        else out += c;
+        if (byte < 0x20 || byte >= 0x7f)
+            out += fmt::format("\\x{:02x}", byte);
+        else
+            out += c;
     }
     if (text.size() > limit) out += "...";
     return out;
@@ -42,8 +44,10 @@ Json parse_json(std::string_view text, const std::string& where) {
         if (event == Event::object_end) keys.pop_back();
         if (event == Event::key) {
             const auto& key = value.get_ref<const std::string&>();
-            if (!keys.back().insert(key).second) fail("{}: key '{}' occurs twice", where, printable(key));
-            if (keys.back().size() > kMaxKeys) fail("{}: an object with more than {} keys", where, kMaxKeys);
+            if (!keys.back().insert(key).second)
+                fail("{}: key '{}' occurs twice", where, printable(key));
+            if (keys.back().size() > kMaxKeys)
+                fail("{}: an object with more than {} keys", where, kMaxKeys);
         }
         return true;
     };
@@ -64,7 +68,8 @@ std::string read_text(const std::filesystem::path& path, std::uint64_t limit) {
 
 Json read_json_object(const std::filesystem::path& path, std::uint64_t limit) {
     Json json = parse_json(read_text(path, limit), path.string());
-    if (!json.is_object()) fail("{}: wanted a JSON object, got {}", path.string(), json.type_name());
+    if (!json.is_object())
+        fail("{}: wanted a JSON object, got {}", path.string(), json.type_name());
     return json;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// JSON from a file that nobody vouches for: duplicate keys, deep nesting and huge objects are refused,
-// and what came from the file is made safe to print on one line.
+// JSON from a file that nobody vouches for: duplicate keys, deep nesting and huge objects are
+// refused, and what came from the file is made safe to print on one line.
 #pragma once
 
 #include <filesystem>

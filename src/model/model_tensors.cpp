@@ -31,15 +31,18 @@ struct Checker {
         if (dtype != "BF16" && dtype != "F16" && dtype != "F32")
             fail("{}: tensor '{}' is {}, wanted BF16, F16 or F32", where(), name, dtype);
     }
-    void typed(const std::string& name, std::vector<std::int64_t> wanted, std::string_view dtype) const {
+    void typed(const std::string& name, std::vector<std::int64_t> wanted,
+               std::string_view dtype) const {
         shape(name, std::move(wanted));
         if (find(name).dtype != dtype)
             fail("{}: tensor '{}' is {}, wanted {}", where(), name, find(name).dtype, dtype);
     }
     void linear(const std::string& module, LinearShape s) const {
-        if (!checkpoint.has(module + ".weight_packed")) return dense(module + ".weight", {s.out, s.in});
+        if (!checkpoint.has(module + ".weight_packed"))
+            return dense(module + ".weight", {s.out, s.in});
         if (!scheme)
-            fail("{}: '{}' is quantized, but config.json has no quantization_config", where(), module);
+            fail("{}: '{}' is quantized, but config.json has no quantization_config", where(),
+                 module);
         if (s.in % scheme->group != 0)
             fail("{}: '{}' has {} columns, not a multiple of {}'s group {}", where(), module, s.in,
                  scheme->name, scheme->group);
@@ -69,9 +72,11 @@ void check_block(const Checker& check, const ModelConfig& c, std::int64_t layer)
         const auto shape = linear_shape(c, linear.name);
         check.linear(module, shape);
         const bool bias = linear.site == 0 ? c.qkv_bias : linear.site == 1 ? c.o_bias : c.mlp_bias;
-        if (bias) check.dense(module + ".bias", {shape.out});
+        if (bias)
+            check.dense(module + ".bias", {shape.out});
         else if (check.checkpoint.has(module + ".bias"))
-            fail("{}: tensor '{}.bias' is there, but config.json says no bias", check.where(), module);
+            fail("{}: tensor '{}.bias' is there, but config.json says no bias", check.where(),
+                 module);
     }
 }
 
@@ -80,15 +85,18 @@ void check_block(const Checker& check, const ModelConfig& c, std::int64_t layer)
 ModelConfig model_config(const Checkpoint& checkpoint) {
     const auto path = checkpoint.path();
     const bool folder = std::filesystem::is_directory(path);
-    return parse_config(checkpoint.config(), folder ? (path / "config.json").string() : path.string());
+    return parse_config(checkpoint.config(),
+                        folder ? (path / "config.json").string() : path.string());
 }
 
 void check_model_tensors(const Checkpoint& checkpoint, const ModelConfig& config) {
     Checker check{checkpoint};
-    if (const auto quantized = quantization_config_of(checkpoint.config())) check.scheme = quantized->scheme;
+    if (const auto quantized = quantization_config_of(checkpoint.config()))
+        check.scheme = quantized->scheme;
     for (const auto& tensor : checkpoint.tensors())
         if (tensor.name.find(".experts.") != std::string::npos)
-            fail("{}: tensor '{}': mixtures of experts are not supported", check.where(), printable(tensor.name));
+            fail("{}: tensor '{}': mixtures of experts are not supported", check.where(),
+                 printable(tensor.name));
     check.dense("model.embed_tokens.weight", {config.vocab, config.hidden});
     check.dense("model.norm.weight", {config.hidden});
     if (!config.tied) check.dense("lm_head.weight", {config.vocab, config.hidden});

@@ -243,7 +243,7 @@ def gguf_cases():
     file("gguf_big_endian", "big-endian", version=0x03000000)
     file("gguf_tensor_count", "tensors in a file", tensor_count=2**60)
     file("gguf_key_count", "keys in a file", key_count=2**60)
-    file("gguf_cut_in_header", "the file ends", raw=lambda c: c[:700])
+    file("gguf_cut_in_header", "Download it again", raw=lambda c: c[:700])
     file("gguf_cut_in_data", "beyond the end", raw=lambda c: c[:-500])
     file("gguf_trailing", "after the last tensor", raw=lambda c: c + bytes(100))
     file("gguf_text_too_long", "the file ends", key("x", (8, struct.pack("<Q", 2**63))))

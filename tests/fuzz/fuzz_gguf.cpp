@@ -10,7 +10,8 @@ void decode_some(const hb::Gguf& gguf) {
     float values[256];
     for (const auto& tensor : gguf.tensors) {
         if (tensor.type->fp4()) continue;
-        const std::byte* last = gguf.bytes.data() + tensor.begin + tensor.bytes - tensor.type->bytes;
+        const std::byte* last =
+            gguf.bytes.data() + tensor.begin + tensor.bytes - tensor.type->bytes;
         tensor.type->decode(gguf.bytes.data() + tensor.begin, 1, values);
         tensor.type->decode(last, 1, values);
     }

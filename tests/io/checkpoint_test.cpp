@@ -19,7 +19,8 @@ namespace {
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-TensorToWrite tensor(std::string name, std::string dtype, std::vector<std::int64_t> shape, int fill = 1) {
+TensorToWrite tensor(std::string name, std::string dtype, std::vector<std::int64_t> shape,
+                     int fill = 1) {
     std::size_t n = static_cast<std::size_t>(dtype_bytes(dtype));
     for (const auto d : shape) n *= static_cast<std::size_t>(d);
     return {std::move(name), std::move(dtype), std::move(shape),
@@ -30,8 +31,10 @@ class Folder : public testing::Test {
 protected:
     void SetUp() override { temporary.put("config.json", "{}"); }
     void write(std::uint64_t shard_bytes) {
-        write_sharded(temporary.path, {tensor("a", "F32", {2, 3}), tensor("b", "BF16", {4}), tensor("c", "I32", {2, 2})},
-                      shard_bytes);
+        write_sharded(
+            temporary.path,
+            {tensor("a", "F32", {2, 3}), tensor("b", "BF16", {4}), tensor("c", "I32", {2, 2})},
+            shard_bytes);
     }
     Checkpoint open() const { return Checkpoint::open(temporary.path.string()); }
     void refuses(const char* message) const {
@@ -91,7 +94,10 @@ TEST_F(Folder, IndexAndShardsMustAgree) {
     write(8);
     edit_index([](Json& index) { index["weight_map"]["d"] = "model-00001-of-00003.safetensors"; });
     refuses("'d' is in the index but not in shard");
-    edit_index([](Json& index) { index["weight_map"].erase("d"); index["weight_map"]["a"] = "model-00002-of-00003.safetensors"; });
+    edit_index([](Json& index) {
+        index["weight_map"].erase("d");
+        index["weight_map"]["a"] = "model-00002-of-00003.safetensors";
+    });
     refuses("stale");
     edit_index([](Json& index) { index["weight_map"]["a"] = "../a.safetensors"; });
     refuses("not the name of a safetensors file");
@@ -105,13 +111,14 @@ TEST_F(Folder, IndexAndShardsMustAgree) {
 
 TEST_F(Folder, ConfigMustBeAnObjectWithoutSurprises) {
     write(1 << 20);
-    for (const auto& [text, message] : {std::pair<std::string, const char*>{"[]", "wanted a JSON object"},
-                                        {"{", "not valid JSON"},
-                                        {"", "not valid JSON"},
-                                        {R"({"a":1,"a":2})", "occurs twice"},
-                                        {"{\"a\":\"\xff\"}", "not valid JSON"},
-                                        {std::string(5000, '['), "nested"},
-                                        {R"({"quantization_config":{"quant_method":"gptq"}})", "'gptq' is not supported"}}) {
+    for (const auto& [text, message] :
+         {std::pair<std::string, const char*>{"[]", "wanted a JSON object"},
+          {"{", "not valid JSON"},
+          {"", "not valid JSON"},
+          {R"({"a":1,"a":2})", "occurs twice"},
+          {"{\"a\":\"\xff\"}", "not valid JSON"},
+          {std::string(5000, '['), "nested"},
+          {R"({"quantization_config":{"quant_method":"gptq"}})", "'gptq' is not supported"}}) {
         temporary.put("config.json", text);
         refuses(message);
     }
@@ -149,8 +156,10 @@ TEST_F(Folder, FingerprintSeesEveryByte) {
 TEST_F(Folder, IsFoundInTheHubCache) {
     TemporaryFolder cache;
     ::setenv("HF_HUB_CACHE", cache.path.c_str(), 1);
-    EXPECT_THAT([] { Checkpoint::open("some/model"); }, ThrowsMessage<Error>(HasSubstr("hf download some/model")));
-    EXPECT_THAT([] { Checkpoint::open("some/../model"); }, ThrowsMessage<Error>(HasSubstr("there is no file")));
+    EXPECT_THAT([] { Checkpoint::open("some/model"); },
+                ThrowsMessage<Error>(HasSubstr("hf download some/model")));
+    EXPECT_THAT([] { Checkpoint::open("some/../model"); },
+                ThrowsMessage<Error>(HasSubstr("there is no file")));
     write(1 << 20);
     cache.put("models--some--model/refs/main", "abc\n");
     const auto snapshot = cache.path / "models--some--model" / "snapshots" / "abc";
@@ -195,7 +204,8 @@ TEST(GgufModel, RowsOfQAndKComeBackToHalfSplitOrder) {
                         for (int c = 0; c < 32; ++c) {
                             const int presented = head * 8 + s * 4 + j;
                             const int stored = arch == "llama" ? head * 8 + 2 * j + s : presented;
-                            ASSERT_EQ(w(presented, c), tiny_value(salt, static_cast<std::size_t>(stored * 32 + c)));
+                            ASSERT_EQ(w(presented, c),
+                                      tiny_value(salt, static_cast<std::size_t>(stored * 32 + c)));
                         }
             const auto part = model.read_rows(tensor_name, 3, 9, 32);
             for (int r = 0; r < 9; ++r) ASSERT_EQ(part(r, 5), w(3 + r, 5));
@@ -208,7 +218,9 @@ TEST(GgufModel, RowsOfQAndKComeBackToHalfSplitOrder) {
 TEST(GgufModel, CodesAndScalesAreReorderedTogether) {
     // 32 rows of one NVFP4 block of 64: scales name the row, every code names it too
     std::string raw;
-    for (int row = 0; row < 32; ++row) raw += std::string(4, static_cast<char>(row + 1)) + std::string(32, static_cast<char>(row % 16 * 17));
+    for (int row = 0; row < 32; ++row)
+        raw += std::string(4, static_cast<char>(row + 1)) +
+               std::string(32, static_cast<char>(row % 16 * 17));
     auto b = tiny_keys();
     tiny_tensors(b, "blk.0.attn_q.weight");
     b.tensor("blk.0.attn_q.weight", {64, 32}, 40, raw).floats("blk.0.attn_q.scale", {1}, {0.25f});
@@ -230,7 +242,8 @@ TEST(GgufModel, CodesAndScalesAreReorderedTogether) {
     EXPECT_FALSE(model.has("model.layers.0.self_attn.q_proj.scale"));
     const auto w = model.read("model.layers.0.self_attn.q_proj.weight", 32, 64);
     const auto expected = dequantize(*q);
-    for (std::size_t i = 0; i < w.values.size(); ++i) ASSERT_EQ(w.values[i], round_to_bf16(expected.values[i]));
+    for (std::size_t i = 0; i < w.values.size(); ++i)
+        ASSERT_EQ(w.values[i], round_to_bf16(expected.values[i]));
 }
 
 // One quantized matrix makes every tensor bf16; F32 norms too.
@@ -251,7 +264,8 @@ TEST(GgufModel, IsPresentedAsBf16WhenAnyMatrixIsQuantized) {
 TEST(GgufModel, BiasesAndRopeFactorsAreCarriedOver) {
     auto b = tiny_keys();
     tiny_tensors(b);
-    b.floats("blk.0.attn_q.bias", {32}, tiny_values(9, 32)).floats("rope_freqs.weight", {4}, {1, 1, 4, 8});
+    b.floats("blk.0.attn_q.bias", {32}, tiny_values(9, 32))
+        .floats("rope_freqs.weight", {4}, {1, 1, 4, 8});
     b.whole("tokenizer.ggml.eot_token_id", 5);
     TemporaryFolder folder;
     const auto model = Checkpoint::open(folder.put("tiny.gguf", b.build()));

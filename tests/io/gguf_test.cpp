@@ -47,45 +47,146 @@ const Damage kDamages[] = {
     {"big_endian", [] { return number_at<std::uint32_t>(4, 0x03000000); }, "big-endian"},
     {"many_tensors", [] { return number_at<std::uint64_t>(8, 1ull << 60); }, "tensors in a file"},
     {"many_keys", [] { return number_at<std::uint64_t>(16, ~0ull); }, "keys in a file"},
-    {"one_tensor_too_many", [] { auto b = tiny_keys(); tiny_tensors(b); b.extra_tensors = 1; return b.build(); }, ""},
-    {"one_key_too_many", [] { auto b = tiny_keys(); tiny_tensors(b); b.extra_keys = 1; return b.build(); }, ""},
+    {"one_tensor_too_many",
+     [] {
+         auto b = tiny_keys();
+         tiny_tensors(b);
+         b.extra_tensors = 1;
+         return b.build();
+     },
+     ""},
+    {"one_key_too_many",
+     [] {
+         auto b = tiny_keys();
+         tiny_tensors(b);
+         b.extra_keys = 1;
+         return b.build();
+     },
+     ""},
     {"long_key", [] { return number_at<std::uint64_t>(24, ~0ull); }, "the file ends"},
-    {"key_type", [] { return with([](Builder& b) { b.key("x", static_cast<GgufKind>(13), 1); }); }, "unknown type 13"},
-    {"key_twice", [] { return with([](Builder& b) { b.whole("llama.block_count", 1); }); }, "occurs twice"},
-    {"long_text", [] { return with([](Builder& b) { b.key("x", GgufKind::string, ~0ull); }); }, "the file ends"},
-    {"nested_array", [] { return with([](Builder& b) { b.begin_array("x", GgufKind::array, 1); }); }, "array of arrays"},
-    {"long_array", [] { return with([](Builder& b) { b.begin_array("x", GgufKind::u8, 1ull << 40); }); }, "elements"},
-    {"huge_array", [] { return with([](Builder& b) { b.begin_array("x", GgufKind::f64, 1ull << 61); }); }, "elements"},
-    {"alignment_0", [] { return with([](Builder& b) { b.whole("general.alignment", 0); }); }, "power of two"},
-    {"alignment_24", [] { return with([](Builder& b) { b.whole("general.alignment", 24); }); }, "power of two"},
-    {"alignment_text", [] { return with([](Builder& b) { b.text("general.alignment", "32"); }); }, "whole number"},
-    {"no_dimensions", [] { return with([](Builder& b) { b.tensor("x", {}, 0, kData); }); }, "dimensions"},
-    {"five_dimensions", [] { return with([](Builder& b) { b.tensor("x", {1, 1, 1, 1, 1}, 0, kData); }); }, "dimensions"},
-    {"dimension_0", [] { return with([](Builder& b) { b.tensor("x", {32, 0}, 0, kData); }); }, "dimension 1 is 0"},
-    {"dimension_huge", [] { return with([](Builder& b) { b.tensor("x", {1ull << 63}, 0, kData); }); }, "dimension 0"},
-    {"overflow", [] { return with([](Builder& b) { b.tensor("x", {1ull << 33, 1ull << 33}, 0, kData); }); }, "dimension 1"},
-    {"type_q2_k", [] { return with([](Builder& b) { b.tensor("x", {256}, 10, kData); }); }, "10 (Q2_K)"},
-    {"type_999", [] { return with([](Builder& b) { b.tensor("x", {256}, 999, kData); }); }, "unsupported type 999"},
-    {"half_block", [] { return with([](Builder& b) { b.tensor("x", {48, 2}, 2, kData); }); }, "block of 32"},
-    {"beyond", [] { return with([](Builder& b) { b.tensor("x", {4096}, 0, kData); }); }, "beyond the end"},
-    {"offset_huge", [] { return with([](Builder& b) { b.tensor("x", {256}, 0, kData, -64 - (1ll << 62)); }); }, "beyond the end"},
-    {"unaligned", [] { return with([](Builder& b) { b.tensor("x", {248}, 0, kData, 4); }); }, "multiple of the alignment"},
-    {"overlap", [] { return with([](Builder& b) { b.tensor("x", {248}, 0, kData, -32); }); }, "overlaps"},
-    {"hole", [] { return with([](Builder& b) { b.tensor("x", {8}, 0, kData, 32); }); }, "unused bytes"},
+    {"key_type", [] { return with([](Builder& b) { b.key("x", static_cast<GgufKind>(13), 1); }); },
+     "unknown type 13"},
+    {"key_twice", [] { return with([](Builder& b) { b.whole("llama.block_count", 1); }); },
+     "occurs twice"},
+    {"long_text", [] { return with([](Builder& b) { b.key("x", GgufKind::string, ~0ull); }); },
+     "the file ends"},
+    {"nested_array",
+     [] { return with([](Builder& b) { b.begin_array("x", GgufKind::array, 1); }); },
+     "array of arrays"},
+    {"long_array",
+     [] { return with([](Builder& b) { b.begin_array("x", GgufKind::u8, 1ull << 40); }); },
+     "elements"},
+    {"huge_array",
+     [] { return with([](Builder& b) { b.begin_array("x", GgufKind::f64, 1ull << 61); }); },
+     "elements"},
+    {"alignment_0", [] { return with([](Builder& b) { b.whole("general.alignment", 0); }); },
+     "power of two"},
+    {"alignment_24", [] { return with([](Builder& b) { b.whole("general.alignment", 24); }); },
+     "power of two"},
+    {"alignment_text", [] { return with([](Builder& b) { b.text("general.alignment", "32"); }); },
+     "whole number"},
+    {"no_dimensions", [] { return with([](Builder& b) { b.tensor("x", {}, 0, kData); }); },
+     "dimensions"},
+    {"five_dimensions",
+     [] { return with([](Builder& b) {
+              b.tensor("x", {1, 1, 1, 1, 1}, 0, kData);
+          }); },
+     "dimensions"},
+    {"dimension_0", [] { return with([](Builder& b) {
+                             b.tensor("x", {32, 0}, 0, kData);
+                         }); },
+     "dimension 1 is 0"},
+    {"dimension_huge",
+     [] { return with([](Builder& b) { b.tensor("x", {1ull << 63}, 0, kData); }); }, "dimension 0"},
+    {"overflow",
+     [] { return with([](Builder& b) {
+              b.tensor("x", {1ull << 33, 1ull << 33}, 0, kData);
+          }); },
+     "dimension 1"},
+    {"type_q2_k", [] { return with([](Builder& b) { b.tensor("x", {256}, 10, kData); }); },
+     "10 (Q2_K)"},
+    {"type_999", [] { return with([](Builder& b) { b.tensor("x", {256}, 999, kData); }); },
+     "unsupported type 999"},
+    {"half_block", [] { return with([](Builder& b) {
+                            b.tensor("x", {48, 2}, 2, kData);
+                        }); },
+     "block of 32"},
+    {"beyond", [] { return with([](Builder& b) { b.tensor("x", {4096}, 0, kData); }); },
+     "beyond the end"},
+    {"offset_huge",
+     [] { return with([](Builder& b) { b.tensor("x", {256}, 0, kData, -64 - (1ll << 62)); }); },
+     "beyond the end"},
+    {"unaligned", [] { return with([](Builder& b) { b.tensor("x", {248}, 0, kData, 4); }); },
+     "multiple of the alignment"},
+    {"overlap", [] { return with([](Builder& b) { b.tensor("x", {248}, 0, kData, -32); }); },
+     "overlaps"},
+    {"hole", [] { return with([](Builder& b) { b.tensor("x", {8}, 0, kData, 32); }); },
+     "unused bytes"},
     {"trailing", [] { return tiny_gguf() + std::string(64, 'x'); }, "after the last tensor"},
-    {"tensor_twice", [] { return with([](Builder& b) { b.tensor("output_norm.weight", {256}, 0, kData); }); }, "occurs twice"},
-    {"no_architecture", [] { Builder b; tiny_tensors(b); return b.build(); }, "'general.architecture' is missing"},
+    {"tensor_twice",
+     [] { return with([](Builder& b) { b.tensor("output_norm.weight", {256}, 0, kData); }); },
+     "occurs twice"},
+    {"no_architecture",
+     [] {
+         Builder b;
+         tiny_tensors(b);
+         return b.build();
+     },
+     "'general.architecture' is missing"},
     {"architecture", [] { return tiny_gguf("gemma2"); }, "'gemma2' is not supported"},
-    {"no_heads", [] { Builder b; b.text("general.architecture", "llama"); tiny_tensors(b); return b.build(); }, "head_count' is missing"},
-    {"heads_text", [] { Builder b; b.text("general.architecture", "llama").text("llama.attention.head_count", "4"); tiny_tensors(b); return b.build(); }, "not a whole number"},
-    {"heads_0", [] { Builder b; b.text("general.architecture", "llama").whole("llama.attention.head_count", 0); tiny_tensors(b); return b.build(); }, "is 0"},
-    {"experts", [] { return with([](Builder& b) { b.whole("llama.expert_count", 8); }); }, "mixtures of experts"},
-    {"expert_tensor", [] { return with([](Builder& b) { b.tensor("blk.0.ffn_up_exps.weight", {256}, 0, kData); }); }, "mixtures of experts"},
-    {"unknown_tensor", [] { return with([](Builder& b) { b.tensor("blk.0.ssm_a", {256}, 0, kData); }); }, "not known"},
-    {"no_embedding", [] { auto b = tiny_keys(); tiny_tensors(b, "token_embd.weight"); return b.build(); }, "token_embd.weight"},
-    {"q_rows", [] { return with([](Builder& b) { b.tensor("blk.0.attn_q.weight", {32, 8}, 0, kData); }, "blk.0.attn_q.weight"); }, "wanted 4 heads"},
-    {"rotary", [] { return with([](Builder& b) { b.whole("llama.rope.dimension_count", 4); }); }, "differs from the head size"},
-    {"factor_of_a_dense_weight", [] { return with([](Builder& b) { b.floats("blk.0.ffn_down.scale", {1}, {2}); }); }, "only MXFP4 and NVFP4"},
+    {"no_heads",
+     [] {
+         Builder b;
+         b.text("general.architecture", "llama");
+         tiny_tensors(b);
+         return b.build();
+     },
+     "head_count' is missing"},
+    {"heads_text",
+     [] {
+         Builder b;
+         b.text("general.architecture", "llama").text("llama.attention.head_count", "4");
+         tiny_tensors(b);
+         return b.build();
+     },
+     "not a whole number"},
+    {"heads_0",
+     [] {
+         Builder b;
+         b.text("general.architecture", "llama").whole("llama.attention.head_count", 0);
+         tiny_tensors(b);
+         return b.build();
+     },
+     "is 0"},
+    {"experts", [] { return with([](Builder& b) { b.whole("llama.expert_count", 8); }); },
+     "mixtures of experts"},
+    {"expert_tensor",
+     [] { return with([](Builder& b) { b.tensor("blk.0.ffn_up_exps.weight", {256}, 0, kData); }); },
+     "mixtures of experts"},
+    {"unknown_tensor",
+     [] { return with([](Builder& b) { b.tensor("blk.0.ssm_a", {256}, 0, kData); }); },
+     "not known"},
+    {"no_embedding",
+     [] {
+         auto b = tiny_keys();
+         tiny_tensors(b, "token_embd.weight");
+         return b.build();
+     },
+     "token_embd.weight"},
+    {"q_rows",
+     [] {
+         return with(
+             [](Builder& b) {
+                 b.tensor("blk.0.attn_q.weight", {32, 8}, 0, kData);
+             },
+             "blk.0.attn_q.weight");
+     },
+     "wanted 4 heads"},
+    {"rotary", [] { return with([](Builder& b) { b.whole("llama.rope.dimension_count", 4); }); },
+     "differs from the head size"},
+    {"factor_of_a_dense_weight",
+     [] { return with([](Builder& b) { b.floats("blk.0.ffn_down.scale", {1}, {2}); }); },
+     "only MXFP4 and NVFP4"},
 };
 
 class DamagedGguf : public testing::TestWithParam<Damage> {};

@@ -17,14 +17,16 @@ GgufBuilder with_vocabulary(const std::string& pre) {
     auto b = tiny_keys();
     tiny_tensors(b);
     b.text("tokenizer.ggml.model", "gpt2").text("tokenizer.ggml.pre", pre);
-    b.texts("tokenizer.ggml.tokens", {"<unk>", "<s>", "</s>", "a", "b", "ab", "\xc4\xa0", "<tool>"});
+    b.texts("tokenizer.ggml.tokens",
+            {"<unk>", "<s>", "</s>", "a", "b", "ab", "\xc4\xa0", "<tool>"});
     b.wholes("tokenizer.ggml.token_type", {3, 3, 3, 1, 1, 1, 1, 4});
     b.texts("tokenizer.ggml.merges", {"a b", "\xc4\xa0 a"});
     return b;
 }
 
 struct Opened {
-    explicit Opened(const GgufBuilder& b) : model(Checkpoint::open(folder.put("x.gguf", b.build()))) {}
+    explicit Opened(const GgufBuilder& b)
+        : model(Checkpoint::open(folder.put("x.gguf", b.build()))) {}
     Json json(const char* name) const { return Json::parse(*model.asset(name)); }
     TemporaryFolder folder;
     Checkpoint model;
@@ -50,14 +52,18 @@ TEST(GgufTokenizer, HasTheVocabularyMergesAndAddedTokens) {
 TEST(GgufTokenizer, EachPreTokenizerIsItsOwn) {
     const auto qwen = Opened(with_vocabulary("qwen2")).json("tokenizer.json");
     EXPECT_EQ(qwen["normalizer"]["type"], "NFC");
-    const auto regex = qwen["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"].get<std::string>();
+    const auto regex =
+        qwen["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"].get<std::string>();
     EXPECT_THAT(regex, HasSubstr("|\\p{N}|"));
     const auto llama = Opened(with_vocabulary("llama-bpe")).json("tokenizer.json");
-    EXPECT_THAT(llama["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"].get<std::string>(), HasSubstr("|\\p{N}{1,3}|"));
+    EXPECT_THAT(llama["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"].get<std::string>(),
+                HasSubstr("|\\p{N}{1,3}|"));
     EXPECT_EQ(llama["model"]["ignore_merges"], true);
     EXPECT_EQ(llama["post_processor"]["single"][0]["SpecialToken"]["id"], "<s>");
     EXPECT_EQ(llama["post_processor"]["special_tokens"]["<s>"]["ids"][0], 1);
-    const auto none = Opened(with_vocabulary("llama-bpe").flag("tokenizer.ggml.add_bos_token", false)).json("tokenizer.json");
+    const auto none =
+        Opened(with_vocabulary("llama-bpe").flag("tokenizer.ggml.add_bos_token", false))
+            .json("tokenizer.json");
     EXPECT_TRUE(none["post_processor"].is_null());
 }
 
@@ -75,8 +81,8 @@ TEST(GgufTokenizer, WhatIsNotKnownIsRefused) {
         const Opened opened(b);
         EXPECT_THAT([&] { opened.model.asset(asset); }, ThrowsMessage<Error>(HasSubstr(message)));
     };
-    const auto without = [](const char* model, std::vector<std::string> tokens, std::vector<std::int32_t> types,
-                            std::vector<std::string> merges) {
+    const auto without = [](const char* model, std::vector<std::string> tokens,
+                            std::vector<std::int32_t> types, std::vector<std::string> merges) {
         auto b = tiny_keys();
         tiny_tensors(b);
         b.text("tokenizer.ggml.model", model).text("tokenizer.ggml.pre", "smollm");
@@ -91,8 +97,10 @@ TEST(GgufTokenizer, WhatIsNotKnownIsRefused) {
     refuses(without("gpt2", {"\xff"}, {1}, {}), "tokenizer.json", "not UTF-8");
     refuses(without("gpt2", {"a"}, {1}, {"ab"}), "tokenizer.json", "not a pair");
     refuses(without("gpt2", {"a"}, {1}, {}), "tokenizer_config.json", "outside the vocabulary");
-    refuses(with_vocabulary("smollm").flag("tokenizer.ggml.add_eos_token", true), "tokenizer.json", "add_eos_token");
-    refuses(with_vocabulary("smollm").text("tokenizer.chat_template", "\xff"), "tokenizer_config.json", "not UTF-8");
+    refuses(with_vocabulary("smollm").flag("tokenizer.ggml.add_eos_token", true), "tokenizer.json",
+            "add_eos_token");
+    refuses(with_vocabulary("smollm").text("tokenizer.chat_template", "\xff"),
+            "tokenizer_config.json", "not UTF-8");
 }
 
 }  // namespace

@@ -25,8 +25,12 @@ public:
         append(pairs_, value);
         return *this;
     }
-    GgufBuilder& whole(std::string_view name, std::uint32_t value) { return key(name, GgufKind::u32, value); }
-    GgufBuilder& real(std::string_view name, float value) { return key(name, GgufKind::f32, value); }
+    GgufBuilder& whole(std::string_view name, std::uint32_t value) {
+        return key(name, GgufKind::u32, value);
+    }
+    GgufBuilder& real(std::string_view name, float value) {
+        return key(name, GgufKind::f32, value);
+    }
     GgufBuilder& flag(std::string_view name, bool value) {
         return key(name, GgufKind::boolean, static_cast<std::uint8_t>(value));
     }
@@ -64,7 +68,8 @@ public:
         ++tensors_;
         return *this;
     }
-    GgufBuilder& floats(std::string_view name, std::vector<std::uint64_t> dims, const std::vector<float>& values) {
+    GgufBuilder& floats(std::string_view name, std::vector<std::uint64_t> dims,
+                        const std::vector<float>& values) {
         return tensor(name, std::move(dims), 0,
                       {reinterpret_cast<const char*>(values.data()), values.size() * 4});
     }
@@ -98,7 +103,9 @@ private:
 
 // value(i) is what element i of tensor `salt` holds
 inline float tiny_value(int salt, std::size_t i) {
-    return static_cast<float>(static_cast<int>((i * 31 + static_cast<std::size_t>(salt) * 17) % 255) - 127) / 64.0f;
+    return static_cast<float>(
+               static_cast<int>((i * 31 + static_cast<std::size_t>(salt) * 17) % 255) - 127) /
+           64.0f;
 }
 
 inline std::vector<float> tiny_values(int salt, std::size_t n) {
@@ -111,9 +118,12 @@ inline std::vector<float> tiny_values(int salt, std::size_t n) {
 inline GgufBuilder tiny_keys(const std::string& arch = "llama") {
     GgufBuilder b;
     b.text("general.architecture", arch);
-    b.whole(arch + ".block_count", 1).whole(arch + ".context_length", 128).whole(arch + ".embedding_length", 32);
+    b.whole(arch + ".block_count", 1)
+        .whole(arch + ".context_length", 128)
+        .whole(arch + ".embedding_length", 32);
     b.whole(arch + ".feed_forward_length", 64).whole(arch + ".attention.head_count", 4);
-    b.whole(arch + ".attention.head_count_kv", 2).real(arch + ".attention.layer_norm_rms_epsilon", 1e-5f);
+    b.whole(arch + ".attention.head_count_kv", 2)
+        .real(arch + ".attention.layer_norm_rms_epsilon", 1e-5f);
     b.real(arch + ".rope.freq_base", 10000).whole("tokenizer.ggml.bos_token_id", 1);
     b.whole("tokenizer.ggml.eos_token_id", 2);
     return b;
@@ -127,13 +137,13 @@ inline void tiny_tensors(GgufBuilder& b, const std::string& without = "") {
         ++salt;
         if (name != without) b.floats(name, std::move(dims), tiny_values(salt, n));
     };
-    add("token_embd.weight", {32, 8});         // salt 1
-    add("output_norm.weight", {32});           // 2
-    add("blk.0.attn_norm.weight", {32});       // 3
-    add("blk.0.ffn_norm.weight", {32});        // 4
-    add("blk.0.attn_q.weight", {32, 32});      // 5
-    add("blk.0.attn_k.weight", {32, 16});      // 6
-    add("blk.0.attn_v.weight", {32, 16});      // 7
+    add("token_embd.weight", {32, 8});     // salt 1
+    add("output_norm.weight", {32});       // 2
+    add("blk.0.attn_norm.weight", {32});   // 3
+    add("blk.0.ffn_norm.weight", {32});    // 4
+    add("blk.0.attn_q.weight", {32, 32});  // 5
+    add("blk.0.attn_k.weight", {32, 16});  // 6
+    add("blk.0.attn_v.weight", {32, 16});  // 7
     add("blk.0.attn_output.weight", {32, 32});
     add("blk.0.ffn_gate.weight", {32, 64});
     add("blk.0.ffn_up.weight", {32, 64});

@@ -20,12 +20,16 @@ const std::string kGolden = HALFBYTE_TESTS_DIR "/io/golden/";
 
 QTensor random_tensor(const Scheme& scheme, std::int64_t rows, std::int64_t cols, float divisor) {
     Random random{5};
-    QTensor q{&scheme, rows, cols, Matrix<std::uint8_t>(rows, cols / 2),
+    QTensor q{&scheme,
+              rows,
+              cols,
+              Matrix<std::uint8_t>(rows, cols / 2),
               {divisor, Matrix<std::uint16_t>(rows, cols / scheme.group)}};
     for (auto& code : q.codes.values) code = static_cast<std::uint8_t>(random.bits());
     for (auto& bits : q.scales.bits.values)
-        bits = scheme.family == Family::integer ? float_to_bf16(static_cast<float>(random.uniform()))
-                                                : static_cast<std::uint16_t>(1 + random.bits() % 0x7d);
+        bits = scheme.family == Family::integer
+                   ? float_to_bf16(static_cast<float>(random.uniform()))
+                   : static_cast<std::uint16_t>(1 + random.bits() % 0x7d);
     return q;
 }
 
@@ -57,7 +61,8 @@ TEST_P(EveryScheme, ComesBackFromDisk) {
     const auto back = checkpoint.read_quantized("a.b", 6, 256);
     ASSERT_TRUE(back);
     expect_equal(*back, q);
-    EXPECT_EQ(checkpoint.has("a.b.input_global_scale"), scheme.family == Family::nv && scheme.quantized_activations);
+    EXPECT_EQ(checkpoint.has("a.b.input_global_scale"),
+              scheme.family == Family::nv && scheme.quantized_activations);
     EXPECT_THROW(checkpoint.read_quantized("a.b", 6, 128), Error);
     EXPECT_THROW(checkpoint.read_quantized("a.c", 6, 256), Error);
 }
@@ -82,7 +87,8 @@ TEST_P(EveryScheme, ForeignFieldsAreRefusedOneByOne) {
     const auto refused = [&](const char* pointer, const Json& value) {
         Json json = good;
         json[Json::json_pointer(pointer)] = value;
-        EXPECT_THROW(quantization_config_of(Json{{"quantization_config", json}}), Error) << pointer << value;
+        EXPECT_THROW(quantization_config_of(Json{{"quantization_config", json}}), Error)
+            << pointer << value;
     };
     EXPECT_TRUE(quantization_config_of(Json{{"quantization_config", good}}));
     refused("/quant_method", "fp_quant");
@@ -109,7 +115,8 @@ TEST_P(EveryScheme, ForeignFieldsAreRefusedOneByOne) {
     refused("/halfbyte/seed", -1);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, EveryScheme, testing::ValuesIn(all_schemes().begin(), all_schemes().end()),
+INSTANTIATE_TEST_SUITE_P(All, EveryScheme,
+                         testing::ValuesIn(all_schemes().begin(), all_schemes().end()),
                          [](const auto& each) { return std::string(each.param.name); });
 
 // Files made by compressed-tensors (golden/make_golden.py).
@@ -118,7 +125,8 @@ class Foreign : public testing::TestWithParam<std::pair<const char*, const char*
 TEST_P(Foreign, IsReadAndWrittenByteForByte) {
     const auto [name, scheme] = GetParam();
     TemporaryFolder folder;
-    Json config{{"quantization_config", Json::parse(read_file(kGolden + "config_" + name + ".json"))}};
+    Json config{
+        {"quantization_config", Json::parse(read_file(kGolden + "config_" + name + ".json"))}};
     folder.put("config.json", config.dump());
     folder.put("model.safetensors", read_file(kGolden + "ct_" + name + ".safetensors"));
     const auto checkpoint = Checkpoint::open(folder.path.string());
@@ -128,7 +136,8 @@ TEST_P(Foreign, IsReadAndWrittenByteForByte) {
     ASSERT_TRUE(q);
     const auto wanted = checkpoint.read("decoded", 12, 256);
     const auto w = dequantize(*q);
-    for (std::size_t i = 0; i < w.values.size(); ++i) ASSERT_EQ(round_to_bf16(w.values[i]), wanted.values[i]) << i;
+    for (std::size_t i = 0; i < w.values.size(); ++i)
+        ASSERT_EQ(round_to_bf16(w.values[i]), wanted.values[i]) << i;
 
     const auto tensors = tensors_of("linear", *q, 672);
     EXPECT_EQ(tensors.size() + 1, checkpoint.tensors().size());
@@ -151,7 +160,8 @@ TEST_P(Foreign, ConfigIsTheOneWeWrite) {
     const auto& b = ours["config_groups"]["group_0"];
     for (const char* part : {"weights", "input_activations"}) {
         ASSERT_EQ(a[part].is_null(), b[part].is_null());
-        for (const auto& [key, value] : b[part].items()) EXPECT_EQ(a[part][key], value) << part << " " << key;
+        for (const auto& [key, value] : b[part].items())
+            EXPECT_EQ(a[part][key], value) << part << " " << key;
         EXPECT_EQ(a[part].size(), b[part].size());
     }
     EXPECT_EQ(theirs["format"], ours["format"]);
@@ -163,7 +173,8 @@ INSTANTIATE_TEST_SUITE_P(All, Foreign,
                          [](const auto& each) { return std::string(each.param.first); });
 
 TEST(QuantizationConfig, PlainFilesGetTheirMakersRules) {
-    for (const auto& [name, rule] : {std::pair{"nvfp4", "absmax"}, std::pair{"mxfp4", "ct-round"}, {"w4a16", ""}}) {
+    for (const auto& [name, rule] :
+         {std::pair{"nvfp4", "absmax"}, std::pair{"mxfp4", "ct-round"}, {"w4a16", ""}}) {
         const auto json = Json::parse(read_file(kGolden + "config_" + name + ".json"));
         const auto c = quantization_config_of(Json{{"quantization_config", json}});
         EXPECT_EQ(c->activation_rule, rule);
@@ -180,7 +191,8 @@ TEST(QuantizationConfig, AThirdHasNoPlaceInPlainMxfp4) {
     EXPECT_NO_THROW(check_layout(c));
     for (auto* rule : {&c.weight_rule, &c.activation_rule}) {
         *rule = "fp-quant";
-        EXPECT_THAT([&] { check_layout(c); }, testing::ThrowsMessage<Error>(testing::HasSubstr("ceil7.25")));
+        EXPECT_THAT([&] { check_layout(c); },
+                    testing::ThrowsMessage<Error>(testing::HasSubstr("ceil7.25")));
         c.down = "hadamard:32";
         EXPECT_NO_THROW(check_layout(c));
         EXPECT_EQ(to_json(c)["quant_method"], "halfbyte");
@@ -189,7 +201,9 @@ TEST(QuantizationConfig, AThirdHasNoPlaceInPlainMxfp4) {
     }
     const auto names = [](float divisor) {
         std::vector<std::string> result;
-        for (const auto& t : tensors_of("m", random_tensor(find_scheme("mxfp4"), 2, 64, divisor), 1)) result.push_back(t.name);
+        for (const auto& t :
+             tensors_of("m", random_tensor(find_scheme("mxfp4"), 2, 64, divisor), 1))
+            result.push_back(t.name);
         return result;
     };
     EXPECT_THAT(names(3), testing::Contains("m.weight_global_scale"));
@@ -216,7 +230,8 @@ TEST(QuantizationConfig, ScalesThatAreNoNumbersAreRefused) {
         TemporaryFolder folder;
         folder.put("config.json", Json{{"quantization_config", to_json(config_of(scheme))}}.dump());
         write_sharded(folder.path, tensors_of("a", q, 1), 1 << 20);
-        EXPECT_THROW(Checkpoint::open(folder.path.string()).read_quantized("a", 2, 64), Error) << bits;
+        EXPECT_THROW(Checkpoint::open(folder.path.string()).read_quantized("a", 2, 64), Error)
+            << bits;
     }
 }
 

@@ -39,32 +39,51 @@ const Damage kDamages[] = {
     {"empty", "", 0, "does not begin"},
     {"array", "[]", 0, "does not begin"},
     {"cut_json", R"({"a":{"dtype":"F32")", 0, "not valid JSON"},
-    {"invalid_utf8", "{\"\xff\xfe\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8, "not valid JSON"},
+    {"invalid_utf8", "{\"\xff\xfe\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8,
+     "not valid JSON"},
     {"garbage_after", kGood + "x", 8, "not valid JSON"},
     {"no_dtype", R"({"a":{"shape":[2],"data_offsets":[0,8]}})", 8, "dtype is missing"},
     {"no_shape", R"({"a":{"dtype":"F32","data_offsets":[0,8]}})", 8, "shape is missing"},
     {"no_offsets", R"({"a":{"dtype":"F32","shape":[2]}})", 8, "data_offsets is missing"},
-    {"unknown_field", R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":1}})", 8, "unknown field"},
-    {"field_twice", R"({"a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 8, "occurs twice"},
-    {"unknown_dtype", R"({"a":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}})", 8, "unknown dtype 'F31'"},
+    {"unknown_field", R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8],"x":1}})", 8,
+     "unknown field"},
+    {"field_twice", R"({"a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 8,
+     "occurs twice"},
+    {"unknown_dtype", R"({"a":{"dtype":"F31","shape":[2],"data_offsets":[0,8]}})", 8,
+     "unknown dtype 'F31'"},
     {"dtype_number", R"({"a":{"dtype":4,"shape":[2],"data_offsets":[0,8]}})", 8, "a number"},
     {"negative", R"({"a":{"dtype":"F32","shape":[-2],"data_offsets":[0,8]}})", 8, "negative"},
     {"fraction", R"({"a":{"dtype":"F32","shape":[2.5],"data_offsets":[0,8]}})", 8, "fraction"},
-    {"huge", R"({"a":{"dtype":"F32","shape":[18446744073709551615],"data_offsets":[0,8]}})", 8, "dimension"},
-    {"overflow", R"({"a":{"dtype":"F32","shape":[281474976710656,281474976710656],"data_offsets":[0,8]}})", 8, "overflow"},
+    {"huge", R"({"a":{"dtype":"F32","shape":[18446744073709551615],"data_offsets":[0,8]}})", 8,
+     "dimension"},
+    {"overflow",
+     R"({"a":{"dtype":"F32","shape":[281474976710656,281474976710656],"data_offsets":[0,8]}})", 8,
+     "overflow"},
     {"too_deep", R"({"a":{"dtype":"F32","shape":[[2]],"data_offsets":[0,8]}})", 8, "an array"},
-    {"many_dimensions", R"({"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,2],"data_offsets":[0,8]}})", 8, "dimensions"},
+    {"many_dimensions",
+     R"({"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,2],"data_offsets":[0,8]}})", 8,
+     "dimensions"},
     {"one_offset", R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8]}})", 8, "wanted 2"},
-    {"three_offsets", R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8,9]}})", 8, "more than two"},
+    {"three_offsets", R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8,9]}})", 8,
+     "more than two"},
     {"backwards", R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}})", 8, "data_offsets"},
     {"beyond", R"({"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}})", 8, "do not lie in"},
-    {"size_mismatch", R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8, "need 12 bytes"},
-    {"overlap", R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})", 12, "overlaps"},
-    {"hole", R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}})", 16, "unused bytes"},
+    {"size_mismatch", R"({"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}})", 8,
+     "need 12 bytes"},
+    {"overlap",
+     R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}})",
+     12, "overlaps"},
+    {"hole",
+     R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}})",
+     16, "unused bytes"},
     {"trailing", kGood, 12, "after the last tensor"},
-    {"name_twice", R"({"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 8, "occurs twice"},
+    {"name_twice",
+     R"({"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})",
+     8, "occurs twice"},
     {"no_name", R"({"":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 8, "without a name"},
-    {"metadata_number", R"({"__metadata__":{"x":1},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 8, "a number"},
+    {"metadata_number",
+     R"({"__metadata__":{"x":1},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})", 8,
+     "a number"},
     {"metadata_nested", R"({"__metadata__":{"x":{}}})", 0, "an object"},
     {"tensor_is_text", R"({"a":"b"})", 0, "a string"},
 };
@@ -90,9 +109,12 @@ TEST(Safetensors, EveryTruncationIsRefused) {
 
 TEST(Safetensors, ReadsAnyOrderScalarsAndEmptyTensors) {
     const auto header = parse_safetensors(
-        safetensors_file(R"({"b":{"dtype":"F32","shape":[],"data_offsets":[8,12]},"__metadata__":{"k":"v"},)"
-                         R"("a":{"data_offsets":[0,8],"shape":[2,1],"dtype":"F32"},)"
-                         R"("z":{"dtype":"U8","shape":[0],"data_offsets":[12,12]}}  )", 12), "x");
+        safetensors_file(
+            R"({"b":{"dtype":"F32","shape":[],"data_offsets":[8,12]},"__metadata__":{"k":"v"},)"
+            R"("a":{"data_offsets":[0,8],"shape":[2,1],"dtype":"F32"},)"
+            R"("z":{"dtype":"U8","shape":[0],"data_offsets":[12,12]}}  )",
+            12),
+        "x");
     ASSERT_EQ(header.entries.size(), 3u);
     EXPECT_EQ(header.entries[0].name, "a");
     EXPECT_EQ(header.entries[0].shape, (std::vector<std::int64_t>{2, 1}));
@@ -103,7 +125,8 @@ TEST(Safetensors, ReadsAnyOrderScalarsAndEmptyTensors) {
 std::vector<TensorToWrite> three_tensors() {
     const auto make = [](std::string name, std::string dtype, std::int64_t n, char fill) {
         const auto size = static_cast<std::size_t>(n * dtype_bytes(dtype));
-        return TensorToWrite{name, dtype, {n}, [=] { return std::vector<std::byte>(size, std::byte(fill)); }};
+        return TensorToWrite{
+            name, dtype, {n}, [=] { return std::vector<std::byte>(size, std::byte(fill)); }};
     };
     return {make("u", "U8", 3, 1), make("b", "BF16", 5, 2), make("a\"quote", "F32", 2, 3)};
 }
@@ -112,13 +135,15 @@ class Written : public testing::Test {
 protected:
     void SetUp() override {
         folder = std::filesystem::temp_directory_path() /
-                 ("halfbyte-" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+                 ("halfbyte-" +
+                  std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
         std::filesystem::remove_all(folder);
         std::filesystem::create_directories(folder);
     }
     void TearDown() override { std::filesystem::remove_all(folder); }
     std::size_t files() const {
-        return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder), {}));
+        return static_cast<std::size_t>(
+            std::distance(std::filesystem::directory_iterator(folder), {}));
     }
     std::filesystem::path folder;
 };

@@ -21,7 +21,8 @@ struct Golden {
 };
 
 Golden golden(const std::string& type) {
-    static const std::string file = read_file(HALFBYTE_TESTS_DIR "/io/golden/ggml_blocks.safetensors");
+    static const std::string file =
+        read_file(HALFBYTE_TESTS_DIR "/io/golden/ggml_blocks.safetensors");
     const auto header = parse_safetensors(std::as_bytes(std::span(file)), "ggml_blocks");
     Golden result;
     for (const auto& entry : header.entries) {
@@ -40,7 +41,8 @@ TEST_P(BlockType, DecodesAsGgufPy) {
     const auto& type = GetParam();
     const auto [raw, values] = golden(std::string(type.name));
     ASSERT_EQ(values.size(), 512u);
-    ASSERT_EQ(raw.size() / static_cast<std::size_t>(type.bytes), 512u / static_cast<std::size_t>(type.block));
+    ASSERT_EQ(raw.size() / static_cast<std::size_t>(type.bytes),
+              512u / static_cast<std::size_t>(type.block));
     std::vector<float> ours(512);
     if (type.fp4()) {
         auto b = tiny_keys();

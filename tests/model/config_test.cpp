@@ -15,13 +15,22 @@ using testing::HasSubstr;
 using testing::ThrowsMessage;
 
 Json good(const char* architecture = "LlamaForCausalLM", const char* type = "llama") {
-    return {{"architectures", Json::array({architecture})}, {"model_type", type}, {"hidden_size", 64},
-            {"intermediate_size", 96}, {"num_hidden_layers", 2}, {"num_attention_heads", 4},
-            {"num_key_value_heads", 2}, {"vocab_size", 100}, {"max_position_embeddings", 512},
-            {"rms_norm_eps", 1e-5}, {"hidden_act", "silu"}};
+    return {{"architectures", Json::array({architecture})},
+            {"model_type", type},
+            {"hidden_size", 64},
+            {"intermediate_size", 96},
+            {"num_hidden_layers", 2},
+            {"num_attention_heads", 4},
+            {"num_key_value_heads", 2},
+            {"vocab_size", 100},
+            {"max_position_embeddings", 512},
+            {"rms_norm_eps", 1e-5},
+            {"hidden_act", "silu"}};
 }
 
-ModelConfig parse(const Json& json) { return parse_config(json, "x/config.json"); }
+ModelConfig parse(const Json& json) {
+    return parse_config(json, "x/config.json");
+}
 
 Json changed(const char* pointer, const Json& value, Json json = good()) {
     json[Json::json_pointer(pointer)] = value;
@@ -90,7 +99,9 @@ TEST(Config, NamesWhatItRefuses) {
         {"/rope_scaling", {{"rope_type", "yarn"}}, "'yarn' is not supported"},
         {"/rope_scaling", {{"type", "dynamic"}}, "'dynamic' is not supported"},
         {"/rope_parameters", {{"rope_type", "longrope"}}, "'longrope' is not supported"},
-        {"/rope_parameters", {{"full_attention", {{"rope_type", "default"}}}}, "one set for all layers"},
+        {"/rope_parameters",
+         {{"full_attention", {{"rope_type", "default"}}}},
+         "one set for all layers"},
         {"/rope_parameters", {{"rope_type", "llama3"}}, "'factor' is missing"},
         {"/partial_rotary_factor", 0.5, "partial_rotary_factor"},
         {"/rope_freqs", {1, 2}, "head_dim / 2"},
@@ -102,8 +113,9 @@ TEST(Config, NamesWhatItRefuses) {
         {"/tie_word_embeddings", 1, "true or false"},
     };
     for (const auto& r : refusals)
-        EXPECT_THAT([&] { parse(changed(r.pointer, r.value)); },
-                    ThrowsMessage<Error>(testing::AllOf(HasSubstr(r.message), HasSubstr("x/config.json"))))
+        EXPECT_THAT(
+            [&] { parse(changed(r.pointer, r.value)); },
+            ThrowsMessage<Error>(testing::AllOf(HasSubstr(r.message), HasSubstr("x/config.json"))))
             << r.pointer << " " << r.value;
     EXPECT_THROW(parse(Json::array()), Error);
 }
@@ -111,8 +123,11 @@ TEST(Config, NamesWhatItRefuses) {
 TEST(Config, OldAndNewSpellingsMeanTheSame) {
     auto old_style = good();
     old_style["rope_theta"] = 500000;
-    old_style["rope_scaling"] = {{"rope_type", "llama3"}, {"factor", 8}, {"low_freq_factor", 1},
-                                 {"high_freq_factor", 4}, {"original_max_position_embeddings", 128}};
+    old_style["rope_scaling"] = {{"rope_type", "llama3"},
+                                 {"factor", 8},
+                                 {"low_freq_factor", 1},
+                                 {"high_freq_factor", 4},
+                                 {"original_max_position_embeddings", 128}};
     auto new_style = good();
     new_style["rope_parameters"] = old_style["rope_scaling"];
     new_style["rope_parameters"]["rope_theta"] = 500000;
@@ -142,16 +157,19 @@ TEST(Config, OptionalFieldsHaveTheirDefaults) {
 }
 
 TEST(Config, SlidingWindowsBelongToMistral) {
-    const auto mistral = good("MistralForCausalLM", "mistral"), qwen = good("Qwen2ForCausalLM", "qwen2");
+    const auto mistral = good("MistralForCausalLM", "mistral"),
+               qwen = good("Qwen2ForCausalLM", "qwen2");
     EXPECT_EQ(parse(changed("/sliding_window", 256, mistral)).sliding_window, 256);
-    EXPECT_EQ(parse(changed("/sliding_window", 512, mistral)).sliding_window, 0);  // the whole context
+    EXPECT_EQ(parse(changed("/sliding_window", 512, mistral)).sliding_window,
+              0);  // the whole context
     EXPECT_EQ(parse(changed("/sliding_window", nullptr, mistral)).sliding_window, 0);
     EXPECT_THROW(parse(changed("/sliding_window", 0, mistral)), Error);
     EXPECT_EQ(parse(changed("/sliding_window", 256, qwen)).sliding_window, 0);
     EXPECT_THROW(parse(changed("/use_sliding_window", true, qwen)), Error);
 }
 
-// Values from Transformers' llama3 rule: head_dim 16, theta 500000, factor 8, low 1, high 4, original 128.
+// Values from Transformers' llama3 rule: head_dim 16, theta 500000, factor 8, low 1, high 4,
+// original 128.
 TEST(Rope, Llama3ScalingKeepsFastAndSlowsSlowFrequencies) {
     ModelConfig c;
     c.head_dim = 16;
@@ -161,7 +179,14 @@ TEST(Rope, Llama3ScalingKeepsFastAndSlowsSlowFrequencies) {
     const auto scaled = rope_frequencies(c);
     ASSERT_EQ(plain.size(), 8u);
     EXPECT_EQ(scaled[0], 1.0);
-    const double expected[8] {1, 0.191126496, 0.00470075384, 0.000911583134, 0.000176776681, 3.42810235e-05, 6.64786967e-06, 1.28917316e-06};
+    const double expected[8]{1,
+                             0.191126496,
+                             0.00470075384,
+                             0.000911583134,
+                             0.000176776681,
+                             3.42810235e-05,
+                             6.64786967e-06,
+                             1.28917316e-06};
     for (std::size_t i = 0; i < 8; ++i) {
         EXPECT_DOUBLE_EQ(plain[i], std::pow(500000.0, -static_cast<double>(i) / 8));
         EXPECT_NEAR(scaled[i] / expected[i], 1, 1e-6) << i;

@@ -14,21 +14,31 @@ namespace {
 using testing::HasSubstr;
 using testing::ThrowsMessage;
 
-TensorToWrite tensor(std::string name, std::vector<std::int64_t> shape, std::string dtype = "BF16") {
+TensorToWrite tensor(std::string name, std::vector<std::int64_t> shape,
+                     std::string dtype = "BF16") {
     std::size_t n = static_cast<std::size_t>(dtype_bytes(dtype));
     for (const auto d : shape) n *= static_cast<std::size_t>(d);
-    return {std::move(name), std::move(dtype), std::move(shape), [n] { return std::vector<std::byte>(n); }};
+    return {std::move(name), std::move(dtype), std::move(shape),
+            [n] { return std::vector<std::byte>(n); }};
 }
 
 struct Tiny {
-    Json json{{"architectures", Json::array({"Qwen3ForCausalLM"})}, {"model_type", "qwen3"}, {"hidden_size", 64},
-              {"intermediate_size", 128}, {"num_hidden_layers", 2}, {"num_attention_heads", 4},
-              {"num_key_value_heads", 2}, {"head_dim", 32}, {"vocab_size", 10}, {"max_position_embeddings", 64}};
+    Json json{{"architectures", Json::array({"Qwen3ForCausalLM"})},
+              {"model_type", "qwen3"},
+              {"hidden_size", 64},
+              {"intermediate_size", 128},
+              {"num_hidden_layers", 2},
+              {"num_attention_heads", 4},
+              {"num_key_value_heads", 2},
+              {"head_dim", 32},
+              {"vocab_size", 10},
+              {"max_position_embeddings", 64}};
     std::vector<TensorToWrite> tensors;
 
     Tiny() {
         const auto c = parse_config(json, "tiny");
-        for (const char* name : {"model.embed_tokens.weight", "lm_head.weight"}) tensors.push_back(tensor(name, {10, 64}));
+        for (const char* name : {"model.embed_tokens.weight", "lm_head.weight"})
+            tensors.push_back(tensor(name, {10, 64}));
         tensors.push_back(tensor("model.norm.weight", {64}));
         for (int layer = 0; layer < 2; ++layer) {
             for (const char* name : {"input_layernorm.weight", "post_attention_layernorm.weight"})
@@ -37,7 +47,8 @@ struct Tiny {
                 tensors.push_back(tensor(module_name(layer, name), {32}));
             for (const auto& linear : block_linears()) {
                 const auto shape = linear_shape(c, linear.name);
-                tensors.push_back(tensor(module_name(layer, linear.name) + ".weight", {shape.out, shape.in}));
+                tensors.push_back(
+                    tensor(module_name(layer, linear.name) + ".weight", {shape.out, shape.in}));
             }
         }
     }
@@ -94,7 +105,10 @@ TEST(ModelTensors, AQuantizedLinearNeedsItsParts) {
     for (const auto& scheme : all_schemes()) {
         Tiny tiny;
         const std::string module = "model.layers.1.mlp.down_proj";
-        const QTensor q{&scheme, 64, 128, Matrix<std::uint8_t>(64, 64),
+        const QTensor q{&scheme,
+                        64,
+                        128,
+                        Matrix<std::uint8_t>(64, 64),
                         {2, Matrix<std::uint16_t>(64, 128 / scheme.group)}};
         tiny.remove(module + ".weight");
         auto parts = tensors_of(module, q, 1);
@@ -105,7 +119,8 @@ TEST(ModelTensors, AQuantizedLinearNeedsItsParts) {
         tiny.json["quantization_config"] = to_json(config);
         tiny.check();
         for (const auto& part : parts) {
-            if (part.name.ends_with("weight_shape") || (scheme.family == Family::mx && part.name.ends_with("global_scale")))
+            if (part.name.ends_with("weight_shape") ||
+                (scheme.family == Family::mx && part.name.ends_with("global_scale")))
                 continue;
             auto damaged = tiny;
             damaged.remove(part.name);
