@@ -286,7 +286,7 @@ def gguf_cases():
 def other_cases():
     def run(name, error, tokenizer=None, tokenizer_config=None):
         folder(name, None, None, tokenizer, tokenizer_config)
-        case(name, name, error, "run")
+        case(name, name, error, "run", ["--chat"] if tokenizer_config else [])
 
     def changed(path, value):
         json_ = tiny.tokenizer()
@@ -317,6 +317,8 @@ def other_cases():
     case("valid_folder", "valid_folder", None)
     tokens = struct.pack("<256i", *([5, 6, 7, 8] * 64))
     write("tokens.i32", tokens)
+    case("valid_run", "valid_folder", None, "run", ["-n", "2", "--chat"])
+    case("valid_quantize", "valid_folder", None, "quantize", ["--calibration", "{dir}/tokens.i32"])
     for name, content, error in (("empty", b"", "empty.i32"), ("odd_size", tokens[:-1], "odd_size.i32"),
                                  ("out_of_range", tokens[:-4] + struct.pack("<i", 999999), "out_of_range.i32"),
                                  ("negative", tokens[:-4] + struct.pack("<i", -1), "negative.i32")):
