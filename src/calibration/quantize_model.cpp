@@ -83,6 +83,28 @@ Json summary(const Settings& settings, const Json& run, const StreamTotals& tota
     return json;
 }
 
+// The stream's memory is given back when this returns.
+Json quantize_blocks(const Settings& settings, const QuantizeOptions& options, const Checkpoint& checkpoint,
+                     const WorkFolder& work, const Kernels& kernels, Threads& threads,
+                     const Matrix<std::int32_t>& tokens, const QuantizeHooks& hooks, StreamTotals& totals) {
+    Stream stream(settings, checkpoint, kernels, threads, tokens.view(),
+                  options.activations_on_disk ? work.folder() : std::filesystem::path{});
+    Json layers = Json::array();
+    for (std::int64_t layer = 0; layer < settings.config.layers; ++layer) {
+        Json report;
+        if (work.has_block(layer)) {
+            stream.pass_block(layer, work);
+            report = work.block_report(layer);
+        } else {
+            report = stream.quantize_block(layer, work, hooks);
+        }
+        for (auto& entry : report) layers.push_back(std::move(entry));
+        if (hooks.progress) hooks.progress({layer + 1, settings.config.layers, fmt::format("block {}", layer)});
+    }
+    totals = stream.totals();
+    return layers;
+}
+
 }  // namespace
 
 Json quantize_model(const QuantizeOptions& options, const QuantizeHooks& hooks) {
@@ -102,20 +124,8 @@ Json quantize_model(const QuantizeOptions& options, const QuantizeHooks& hooks) 
     if (work.finished()) return Json{{"finished", true}};
     if (sampled) tokens = sampled_rows(options, checkpoint, work, kernels, threads, hooks);
 
-    Stream stream(settings, checkpoint, kernels, threads, tokens.view(),
-                  options.activations_on_disk ? work.folder() : std::filesystem::path{});
-    Json layers = Json::array();
-    for (std::int64_t layer = 0; layer < settings.config.layers; ++layer) {
-        Json report;
-        if (work.has_block(layer)) {
-            stream.pass_block(layer, work);
-            report = work.block_report(layer);
-        } else {
-            report = stream.quantize_block(layer, work, hooks);
-        }
-        for (auto& entry : report) layers.push_back(std::move(entry));
-        if (hooks.progress) hooks.progress({layer + 1, settings.config.layers, fmt::format("block {}", layer)});
-    }
+    StreamTotals totals;
+    const Json layers = quantize_blocks(settings, options, checkpoint, work, kernels, threads, tokens, hooks, totals);
     run["layers"] = Json::array();
     for (Json entry : layers) {
         entry.erase("seconds");
@@ -124,7 +134,7 @@ Json quantize_model(const QuantizeOptions& options, const QuantizeHooks& hooks) 
     write_output(settings, checkpoint, work, run);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     const double gflops = calibrates ? block_gflops(settings.config, tokens.cols, kernels, threads) : 0;
-    return summary(settings, run, stream.totals(), layers, seconds, gflops);
+    return summary(settings, run, totals, layers, seconds, gflops);
 }
 
 }  // namespace hb

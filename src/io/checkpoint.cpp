@@ -167,16 +167,19 @@ std::vector<std::byte> Checkpoint::read_bytes(std::string_view name) const {
     if (tensor.info.dtype == tensor.info.stored_type && tensor.heads == 0)
         return {raw.begin(), raw.end()};
     const auto shape = as_matrix(*source_, tensor);
-    const auto values = decode_rows(*source_, tensor, 0, shape.rows, shape.cols);
     const std::size_t width = tensor.info.dtype == "F32" ? 4 : 2;
-    std::vector<std::byte> bytes(values.values.size() * width);
-    for (std::size_t i = 0; i < values.values.size(); ++i) {
-        const float x = values.values[i];
-        const auto narrow = tensor.info.dtype == "F16" ? float_to_f16(x) : float_to_bf16(x);
-        if (width == 4)
-            std::memcpy(bytes.data() + 4 * i, &x, 4);
-        else
-            std::memcpy(bytes.data() + 2 * i, &narrow, 2);
+    std::vector<std::byte> bytes(static_cast<std::size_t>(shape.rows * shape.cols) * width);
+    constexpr std::int64_t kRows = 1024;  // decoded at a time
+    std::byte* to = bytes.data();
+    for (std::int64_t first = 0; first < shape.rows; first += kRows) {
+        const auto values =
+            decode_rows(*source_, tensor, first, std::min(kRows, shape.rows - first), shape.cols);
+        for (const float x : values.values) {
+            const auto narrow = tensor.info.dtype == "F16" ? float_to_f16(x) : float_to_bf16(x);
+            if (width == 4) std::memcpy(to, &x, 4);
+            else std::memcpy(to, &narrow, 2);
+            to += width;
+        }
     }
     return bytes;
 }
