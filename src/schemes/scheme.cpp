@@ -14,7 +14,7 @@ namespace {
 
 constexpr Family kMx = Family::mx, kNv = Family::nv, kInteger = Family::integer;
 constexpr Scheme kSchemes[] = {
-    {"mxfp4", "MXFP4 weights and activations", kMx, 32, true, "mse", "mse"},
+    {"mxfp4", "MXFP4 weights and activations", kMx, 32, true, "ceil7.25", "ceil7.25"},
     {"nvfp4", "NVFP4 weights and activations", kNv, 16, true, "sweep", "sweep"},
     {"mxfp4a16", "MXFP4 weights, 16-bit activations", kMx, 32, false, "mse", ""},
     {"nvfp4a16", "NVFP4 weights, 16-bit activations", kNv, 16, false, "sweep", ""},
