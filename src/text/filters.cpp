@@ -234,7 +234,9 @@ Value Interpreter::filter(const std::string& name, const Value& value, const Arg
     if (found == filters().end()) fail("the filter '{}' is not known", name);
     if (value.text()) budget.charge(value.text()->size() / 8);
     Value out = found->second(*this, value, arguments);
-    if (const auto* source = value.get<Text>(); source && source->safe)
+    const bool keeps_mark = name == "upper" || name == "lower" || name == "trim" || name == "capitalize" || name == "indent" ||
+                            name == "reverse";
+    if (const auto* source = value.get<Text>(); source && source->safe && keeps_mark)
         if (auto* result = std::get_if<Text>(&out)) result->safe = true;
     return out;
 }

@@ -109,6 +109,7 @@ Value str_format(Interpreter& in, const Value& self, const Arguments& arguments)
     const auto& text = *self.text();
     std::string out;
     std::size_t next = 0;
+    bool any_number = false;
     for (std::size_t at = 0; at < text.size(); ++at) {
         if (text[at] != '{' && text[at] != '}') {
             out += text[at];
@@ -123,6 +124,8 @@ Value str_format(Interpreter& in, const Value& self, const Arguments& arguments)
         const auto field = text.substr(at + 1, close - at - 1);
         if (field.find_first_of(".[!:{") != std::string::npos) fail("format: the field '{{{}}}' is not supported", field);
         const bool number = !field.empty() && field.size() < 5 && field.find_first_not_of("0123456789") == std::string::npos;
+        any_number |= number;
+        if (any_number && (next > 0 || field.empty())) fail("format: numbered and plain fields in one string");
         const auto index = number ? static_cast<std::size_t>(std::stoul(field)) : next;
         if (field.empty() || number) {
             if (index >= arguments.positional.size()) fail("format: no argument for the field {}", index);
@@ -204,6 +207,16 @@ constexpr std::string_view kOtherView = " isdisjoint mapping close send throw st
 constexpr std::string_view kOtherNumber =
     " as_integer_ratio bit_count bit_length conjugate denominator from_bytes fromhex hex imag is_integer numerator real to_bytes ";
 
+// jinja2 would escape the arguments of a method of a string marked safe.
+void mark_safe(Text& result, const Arguments& arguments) {
+    const auto plain = [](const Value& value) {
+        return value.text() && value.text()->find_first_of("&<>'\"") == std::string::npos;
+    };
+    if (!arguments.named.empty() || !std::all_of(arguments.positional.begin(), arguments.positional.end(), plain))
+        fail("this argument to a method of a string marked safe is not supported");
+    result.safe = true;
+}
+
 std::pair<const Methods*, std::string_view> methods_of(const Value& self) {
     if (self.text()) return {&kText, kOtherText};
     if (self.dict()) return {&kDict, kOtherDict};
@@ -227,8 +240,8 @@ std::optional<Value> bound_method(Interpreter& in, const Value& self, const std:
     auto body = [&in, self, method = found->second](const Arguments& arguments) {
         if (self.text()) in.budget.charge(self.text()->size() / 8);
         Value out = method(in, self, arguments);
-        if (const auto* source = self.get<Text>(); source && source->safe)
-            if (auto* result = std::get_if<Text>(&out)) result->safe = true;
+        const auto* source = self.get<Text>();
+        if (auto* result = std::get_if<Text>(&out); result && source && source->safe) mark_safe(*result, arguments);
         return out;
     };
     return std::make_shared<const Callable>(Callable{name, std::move(body)});

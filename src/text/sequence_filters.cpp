@@ -12,14 +12,19 @@ namespace {
 
 Value make_generator(Interpreter& in, Values items) { return make_sequence(in.budget, SequenceKind::generator, std::move(items)); }
 
-// "a.0.b": an item of an item; digits are an index.
-Value by_path(Interpreter& in, Value value, const Value& path) {
-    if (path.integer()) return in.item(value, path);
+// "a.0.b": an item of an item; digits are an index. `otherwise` replaces what is missing on the way.
+Value by_path(Interpreter& in, Value value, const Value& path, const Value* otherwise = nullptr) {
+    const auto step = [&](const Value& key) {
+        value = in.item(value, key);
+        if (value.is_undefined() && otherwise && !otherwise->is_none()) value = *otherwise;
+        return value;
+    };
+    if (path.integer()) return step(path);
     if (!path.text()) fail("an attribute is a {}; wanted a string", type_name(path));
     const std::string dot = ".";
     for (const auto& part : split(*path.text(), &dot, -1)) {
         const bool digits = !part.empty() && std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
-        value = in.item(value, digits && part.size() < 18 ? Value(static_cast<std::int64_t>(std::stoll(part))) : in.text(part));
+        step(digits && part.size() < 18 ? Value(static_cast<std::int64_t>(std::stoll(part))) : in.text(part));
     }
     return value;
 }
@@ -164,10 +169,7 @@ Value filter_map(Interpreter& in, const Value& value, const Arguments& arguments
     Values out;
     if (arguments.positional.empty()) {
         const Bound bound("map", arguments, {"attribute", "default"});
-        for (const auto& item : iterate_if_true(in, value)) {
-            Value found = by_path(in, item, bound.value(0));
-            out.push_back(found.is_undefined() && bound[1] ? *bound[1] : std::move(found));
-        }
+        for (const auto& item : iterate_if_true(in, value)) out.push_back(by_path(in, item, bound.value(0), bound[1]));
         return make_generator(in, std::move(out));
     }
     const auto* name = arguments.positional[0].text();
