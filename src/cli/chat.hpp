@@ -9,6 +9,7 @@
 namespace hb {
 
 // system: left out when empty. Throws Error when the model has no chat template.
-std::string render_chat(const Checkpoint& checkpoint, const std::string& system, const std::string& user);
+std::string render_chat(const Checkpoint& checkpoint, const std::string& system,
+                        const std::string& user);
 
 }  // namespace hb

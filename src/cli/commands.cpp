@@ -19,7 +19,8 @@ constexpr std::array<Command, 6> kCommands = {{
     {"eval", "perplexity, and KL and top-1 agreement against a reference", define_eval},
     {"run", "generate text from a prompt", define_run},
     {"inspect", "architecture, scheme, tensors and bits per weight of a model", define_inspect},
-    {"list", "what can be named: schemes, scale rules, transforms, recipes, architectures", define_list},
+    {"list", "what can be named: schemes, scale rules, transforms, recipes, architectures",
+     define_list},
     {"sample", "write token rows drawn from a model, for calibration or evaluation", define_sample},
 }};
 
@@ -35,7 +36,8 @@ void refuse_unknown_command(int argc, const char* const* argv) {
 }
 
 int parse_and_run(int argc, const char* const* argv) {
-    CLI::App app{"halfbyte: 4-bit microscaling floating point for LLM checkpoints, on a CPU", "halfbyte"};
+    CLI::App app{"halfbyte: 4-bit microscaling floating point for LLM checkpoints, on a CPU",
+                 "halfbyte"};
     app.set_version_flag("--version", "halfbyte " HALFBYTE_VERSION);
     app.require_subcommand(1);
     app.get_formatter()->column_width(34);
@@ -67,7 +69,9 @@ int parse_and_run(int argc, const char* const* argv) {
 
 }  // namespace
 
-std::span<const Command> all_commands() { return kCommands; }
+std::span<const Command> all_commands() {
+    return kCommands;
+}
 
 int run_command_line(int argc, const char* const* argv) {
     std::signal(SIGPIPE, SIG_IGN);

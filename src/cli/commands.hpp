@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The command line as a table: a command declares its options on a CLI11 app and gives back what to do
-// once they are parsed. Only this folder prints. A failure is exactly one line on stderr that begins
-// with "halfbyte:"; the exit status is 1 for bad input, 2 for a command line that cannot be read.
+// The command line as a table: a command declares its options on a CLI11 app and gives back what to
+// do once they are parsed. Only this folder prints. A failure is exactly one line on stderr that
+// begins with "halfbyte:"; the exit status is 1 for bad input, 2 for a command line that cannot be
+// read.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// halfbyte inspect MODEL: reads headers only, and checks them as loading would. Bits per weight are stored bits, scales and divisors
-// included, over the number of weights that they stand for.
+// halfbyte inspect MODEL: reads headers only, and checks them as loading would. Bits per weight are
+// stored bits, scales and divisors included, over the number of weights that they stand for.
 #include <fmt/format.h>
 
 #include <memory>
@@ -21,12 +21,16 @@ namespace {
 struct Total {
     double weights = 0, bytes = 0;
     Json json() const {
-        return {{"parameters", weights}, {"bytes", bytes}, {"bits_per_weight", weights > 0 ? 8 * bytes / weights : 0}};
+        return {{"parameters", weights},
+                {"bytes", bytes},
+                {"bits_per_weight", weights > 0 ? 8 * bytes / weights : 0}};
     }
 };
 
 // "model.layers.0.mlp.up_proj" of "model.layers.0.mlp.up_proj.weight_packed"
-std::string module_of(const std::string& tensor) { return tensor.substr(0, tensor.rfind('.')); }
+std::string module_of(const std::string& tensor) {
+    return tensor.substr(0, tensor.rfind('.'));
+}
 
 struct Totals {
     Total linears, all;
@@ -39,7 +43,8 @@ Totals count(const Checkpoint& checkpoint, const ModelConfig& config) {
         for (const LinearName& linear : block_linears()) {
             const LinearShape shape = linear_shape(config, linear.name);
             linears.insert(module_name(layer, linear.name));
-            totals.linears.weights += static_cast<double>(shape.out) * static_cast<double>(shape.in);
+            totals.linears.weights +=
+                static_cast<double>(shape.out) * static_cast<double>(shape.in);
         }
     }
     totals.all.weights = totals.linears.weights;
@@ -49,7 +54,8 @@ Totals count(const Checkpoint& checkpoint, const ModelConfig& config) {
         if (linears.contains(module_of(tensor.name)) && !tensor.name.ends_with(".bias"))
             totals.linears.bytes += bytes;
         else
-            totals.all.weights += std::accumulate(tensor.shape.begin(), tensor.shape.end(), 1.0, std::multiplies<>());
+            totals.all.weights +=
+                std::accumulate(tensor.shape.begin(), tensor.shape.end(), 1.0, std::multiplies<>());
     }
     return totals;
 }
@@ -57,15 +63,25 @@ Totals count(const Checkpoint& checkpoint, const ModelConfig& config) {
 Json describe(const std::string& model, const Checkpoint& checkpoint) {
     const ModelConfig c = model_config(checkpoint);
     check_model_tensors(checkpoint, c);
-    Json j = {{"model", model}, {"architecture", c.architecture->name}, {"model_type", c.architecture->model_type},
-              {"layers", c.layers}, {"hidden", c.hidden}, {"intermediate", c.intermediate}, {"heads", c.heads},
-              {"kv_heads", c.kv_heads}, {"head_dim", c.head_dim}, {"vocabulary", c.vocab},
-              {"context", c.context}, {"tied_embeddings", c.tied}, {"scheme", nullptr}};
+    Json j = {{"model", model},
+              {"architecture", c.architecture->name},
+              {"model_type", c.architecture->model_type},
+              {"layers", c.layers},
+              {"hidden", c.hidden},
+              {"intermediate", c.intermediate},
+              {"heads", c.heads},
+              {"kv_heads", c.kv_heads},
+              {"head_dim", c.head_dim},
+              {"vocabulary", c.vocab},
+              {"context", c.context},
+              {"tied_embeddings", c.tied},
+              {"scheme", nullptr}};
     if (const auto q = quantization_config_of(checkpoint.config())) {
         j["scheme"] = q->scheme->name;
         j["weight_scales"] = q->weight_rule;
         j["activation_scales"] = q->activation_rule;
-        j["transforms"] = {{"qkv", q->qkv}, {"o", q->o}, {"gate_up", q->gate_up}, {"down", q->down}};
+        j["transforms"] = {
+            {"qkv", q->qkv}, {"o", q->o}, {"gate_up", q->gate_up}, {"down", q->down}};
         j["ignore"] = q->ignore;
     }
     const Totals totals = count(checkpoint, c);
@@ -73,14 +89,18 @@ Json describe(const std::string& model, const Checkpoint& checkpoint) {
     j["all"] = totals.all.json();
     j["bits_per_weight"] = j["linears"]["bits_per_weight"];
     for (const TensorInfo& t : checkpoint.tensors())
-        j["tensors"].push_back({{"name", t.name}, {"dtype", t.dtype}, {"stored_type", t.stored_type},
-                                {"shape", t.shape}, {"bytes", t.stored_bytes}});
+        j["tensors"].push_back({{"name", t.name},
+                                {"dtype", t.dtype},
+                                {"stored_type", t.stored_type},
+                                {"shape", t.shape},
+                                {"bytes", t.stored_bytes}});
     return j;
 }
 
 std::string total_text(const Json& total) {
-    return fmt::format("{:.4g} M parameters, {}, {:.4g} bits per weight", total["parameters"].get<double>() / 1e6,
-                       human_bytes(total["bytes"].get<double>()), total["bits_per_weight"].get<double>());
+    return fmt::format(
+        "{:.4g} M parameters, {}, {:.4g} bits per weight", total["parameters"].get<double>() / 1e6,
+        human_bytes(total["bytes"].get<double>()), total["bits_per_weight"].get<double>());
 }
 
 void print_facts(const Json& j) {
@@ -89,18 +109,23 @@ void print_facts(const Json& j) {
     Table facts;
     facts.rows.push_back({"model", text(j["model"])});
     facts.rows.push_back({"architecture", text(j["architecture"])});
-    facts.rows.push_back({"blocks", fmt::format("{} of hidden {}, intermediate {}", number("layers"),
-                                                number("hidden"), number("intermediate"))});
-    facts.rows.push_back({"attention", fmt::format("{} heads, {} for keys and values, of {}", number("heads"),
-                                                   number("kv_heads"), number("head_dim"))});
-    facts.rows.push_back({"vocabulary", fmt::format("{}{}", number("vocabulary"),
-                                                    j["tied_embeddings"].get<bool>() ? ", head tied to it" : "")});
+    facts.rows.push_back(
+        {"blocks", fmt::format("{} of hidden {}, intermediate {}", number("layers"),
+                               number("hidden"), number("intermediate"))});
+    facts.rows.push_back(
+        {"attention", fmt::format("{} heads, {} for keys and values, of {}", number("heads"),
+                                  number("kv_heads"), number("head_dim"))});
+    facts.rows.push_back(
+        {"vocabulary", fmt::format("{}{}", number("vocabulary"),
+                                   j["tied_embeddings"].get<bool>() ? ", head tied to it" : "")});
     facts.rows.push_back({"context", std::to_string(number("context"))});
     facts.rows.push_back({"scheme", j["scheme"].is_null() ? "none" : text(j["scheme"])});
     if (!j["scheme"].is_null()) {
-        facts.rows.push_back({"scale rules", text(j["weight_scales"]) + " for weights" +
-                              (text(j["activation_scales"]).empty()
-                                   ? "" : ", " + text(j["activation_scales"]) + " for activations")});
+        facts.rows.push_back(
+            {"scale rules", text(j["weight_scales"]) + " for weights" +
+                                (text(j["activation_scales"]).empty()
+                                     ? ""
+                                     : ", " + text(j["activation_scales"]) + " for activations")});
         std::string sites;
         for (const auto& [site, transform] : j["transforms"].items())
             sites += (sites.empty() ? "" : ", ") + site + " " + text(transform);
@@ -114,9 +139,10 @@ void print_facts(const Json& j) {
 void print_tensors(const Json& tensors) {
     Table table{{"tensor", "type", "shape", "bytes"}, {}};
     for (const Json& t : tensors)
-        table.rows.push_back({t["name"].get<std::string>(), t["stored_type"].get<std::string>(),
-                              fmt::format("{}", fmt::join(t["shape"].get<std::vector<std::int64_t>>(), " x ")),
-                              std::to_string(t["bytes"].get<std::uint64_t>())});
+        table.rows.push_back(
+            {t["name"].get<std::string>(), t["stored_type"].get<std::string>(),
+             fmt::format("{}", fmt::join(t["shape"].get<std::vector<std::int64_t>>(), " x ")),
+             std::to_string(t["bytes"].get<std::uint64_t>())});
     print(plain_text(table));
 }
 

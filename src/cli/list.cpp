@@ -21,23 +21,29 @@ constexpr std::string_view family_name(Family family) {
 Json list_schemes() {
     Json rows = Json::array();
     for (const Scheme& s : all_schemes())
-        rows.push_back({{"name", s.name}, {"bits_per_weight", s.bits_per_weight()}, {"group", s.group},
-                        {"activations", s.quantized_activations ? "4 bits" : "16 bits"}, {"help", s.help}});
+        rows.push_back({{"name", s.name},
+                        {"bits_per_weight", s.bits_per_weight()},
+                        {"group", s.group},
+                        {"activations", s.quantized_activations ? "4 bits" : "16 bits"},
+                        {"help", s.help}});
     return rows;
 }
 
 Json list_scale_rules() {
     Json rows = Json::array();
     for (const ScaleRule& r : all_scale_rules())
-        rows.push_back({{"name", r.name}, {"family", family_name(r.family)},
-                        {"for", r.online ? "weights, activations" : "weights"}, {"help", r.help}});
+        rows.push_back({{"name", r.name},
+                        {"family", family_name(r.family)},
+                        {"for", r.online ? "weights, activations" : "weights"},
+                        {"help", r.help}});
     return rows;
 }
 
 Json list_transforms() {
     Json rows = Json::array({{{"name", "none"}, {"blocks", "-"}, {"help", "no transform"}}});
     for (const TransformKind& t : all_transforms())
-        rows.push_back({{"name", t.name}, {"blocks", t.power_of_two ? "powers of two" : "any divisor"},
+        rows.push_back({{"name", t.name},
+                        {"blocks", t.power_of_two ? "powers of two" : "any divisor"},
                         {"help", t.help}});
     return rows;
 }
@@ -60,13 +66,16 @@ struct Kind {
     const char* name;
     Json (*rows)();
 };
-constexpr Kind kKinds[] = {{"schemes", list_schemes}, {"scale-rules", list_scale_rules},
-                           {"transforms", list_transforms}, {"recipes", list_recipes},
+constexpr Kind kKinds[] = {{"schemes", list_schemes},
+                           {"scale-rules", list_scale_rules},
+                           {"transforms", list_transforms},
+                           {"recipes", list_recipes},
                            {"architectures", list_architectures}};
 
 std::string cell(const Json& value) {
-    return value.is_string() ? value.get<std::string>()
-           : value.is_number_float() ? fmt::format("{:g}", value.get<double>()) : value.dump();
+    return value.is_string()         ? value.get<std::string>()
+           : value.is_number_float() ? fmt::format("{:g}", value.get<double>())
+                                     : value.dump();
 }
 
 void list_command(const std::string& wanted, const std::filesystem::path& json) {
@@ -98,7 +107,8 @@ Action define_list(CLI::App& app) {
     std::vector<std::string> names;
     for (const Kind& kind : kKinds) names.emplace_back(kind.name);
     app.add_option("KIND", a->kind, "schemes, scale-rules, transforms, recipes or architectures")
-        ->required()->check(CLI::IsMember(names));
+        ->required()
+        ->check(CLI::IsMember(names));
     add_json(app, a->json);
     return [a] { list_command(a->kind, a->json); };
 }

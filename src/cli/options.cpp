@@ -17,15 +17,18 @@ std::string check_place(const std::string& file) {
     const fs::path parent = fs::path(file).parent_path();
     if (!parent.empty() && !fs::is_directory(parent, ignored))
         return "the folder " + parent.string() + " does not exist";
-    if (fs::exists(file, ignored) && !fs::is_regular_file(file, ignored)) return file + " is not a regular file";
+    if (fs::exists(file, ignored) && !fs::is_regular_file(file, ignored))
+        return file + " is not a regular file";
     return "";
 }
 
 }  // namespace
 
 void add_model(CLI::App& app, std::string& model) {
-    app.add_option("MODEL", model, "a folder, a .gguf file, or org/name in the local Hugging Face cache")
-        ->required()->type_name("");
+    app.add_option("MODEL", model,
+                   "a folder, a .gguf file, or org/name in the local Hugging Face cache")
+        ->required()
+        ->type_name("");
 }
 
 void add_threads(CLI::App& app, int& threads) {
@@ -48,7 +51,9 @@ void add_repeated(CLI::App& app, const std::string& name, std::vector<std::strin
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
-CLI::Validator writable_place() { return CLI::Validator(check_place, ""); }
+CLI::Validator writable_place() {
+    return CLI::Validator(check_place, "");
+}
 
 CLI::Validator between(double low, double high) {
     return CLI::Validator(

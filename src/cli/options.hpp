@@ -20,11 +20,14 @@ void add_json(CLI::App& app, std::filesystem::path& file);
 void add_repeated(CLI::App& app, const std::string& name, std::vector<std::string>& values,
                   const std::string& help);
 
-// Refuses a folder that does not exist, and what is there already but no plain file (a device, a folder).
+// Refuses a folder that does not exist, and what is there already but no plain file (a device, a
+// folder).
 CLI::Validator writable_place();
-// Refuses what is not a number from low to high; says nothing in the help, where the default speaks.
+// Refuses what is not a number from low to high; says nothing in the help, where the default
+// speaks.
 CLI::Validator between(double low, double high);
 
-void write_json(const std::filesystem::path& file, const Json& value);  // nothing when file is empty
+void write_json(const std::filesystem::path& file,
+                const Json& value);  // nothing when file is empty
 
 }  // namespace hb

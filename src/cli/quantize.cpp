@@ -27,7 +27,9 @@ double number(const Json& object, const char* key) {
 
 void print_plan(const Json& plan, const QuantizeOptions& options) {
     Table table;
-    const auto add = [&](const char* what, std::string value) { table.rows.push_back({what, std::move(value)}); };
+    const auto add = [&](const char* what, std::string value) {
+        table.rows.push_back({what, std::move(value)});
+    };
     add("would quantize", options.model + " -> " + options.out.string());
     add("scheme, recipe", options.scheme + ", " + options.recipe);
     if (const auto layers = plan.find("layers"); layers != plan.end())
@@ -53,9 +55,11 @@ void print_result(const Json& result, const QuantizeOptions& options) {
     table.rows.push_back({"wrote", options.out.string()});
     table.rows.push_back({"scheme, recipe", options.scheme + ", " + options.recipe});
     if (number(result, "bits_per_weight") > 0)
-        table.rows.push_back({"bits of a weight", fmt::format("{:.4g}", number(result, "bits_per_weight"))});
+        table.rows.push_back(
+            {"bits of a weight", fmt::format("{:.4g}", number(result, "bits_per_weight"))});
     if (count > 0) table.rows.push_back({"mean weight error", fmt::format("{:.5f}", mse / count)});
-    if (error > 0) table.rows.push_back({"mean output error", fmt::format("{:.5f}", error / count)});
+    if (error > 0)
+        table.rows.push_back({"mean output error", fmt::format("{:.5f}", error / count)});
     table.rows.push_back({"time", human_seconds(number(result, "seconds"))});
     table.rows.push_back({"peak memory", human_bytes(number(result, "peak_rss_bytes"))});
     print(plain_text(table));
@@ -72,10 +76,12 @@ void quantize_command(QuantizeArguments arguments) {
     Json result;
     {
         ProgressBar bar("quantize");
-        result = quantize_model(options, {
-            .progress = [&](const Progress& p) { bar.update(p.done, p.total, p.stage); },
-            .notice = [&](const std::string& line) { bar.notice(line); },
-        });
+        result = quantize_model(
+            options,
+            {
+                .progress = [&](const Progress& p) { bar.update(p.done, p.total, p.stage); },
+                .notice = [&](const std::string& line) { bar.notice(line); },
+            });
     }
     print_result(result, options);
     write_json(arguments.json, result);
@@ -88,26 +94,41 @@ Action define_quantize(CLI::App& app) {
     QuantizeOptions& o = a->options;
     add_model(app, o.model);
     app.add_option("OUT", o.out, "the folder to write; must be empty or absent unless --resume")
-        ->required()->type_name("");
-    app.add_option("--scheme", o.scheme, "see halfbyte list schemes")->type_name("NAME")->capture_default_str();
-    app.add_option("--recipe", o.recipe, "see halfbyte list recipes")->type_name("NAME")->capture_default_str();
-    app.add_option("--transform", o.transform, "KIND:BLOCK, auto or none, at all four sites")->type_name("NAME");
-    app.add_option("--weight-scales", o.weight_rule, "see halfbyte list scale-rules")->type_name("RULE");
-    app.add_option("--activation-scales", o.activation_rule, "see halfbyte list scale-rules")->type_name("RULE");
-    app.add_option("--calibration", o.calibration,
-                   ".txt, .jsonl (field text) or .i32; default: 32 x 512 tokens sampled from the model")
+        ->required()
+        ->type_name("");
+    app.add_option("--scheme", o.scheme, "see halfbyte list schemes")
+        ->type_name("NAME")
+        ->capture_default_str();
+    app.add_option("--recipe", o.recipe, "see halfbyte list recipes")
+        ->type_name("NAME")
+        ->capture_default_str();
+    app.add_option("--transform", o.transform, "KIND:BLOCK, auto or none, at all four sites")
+        ->type_name("NAME");
+    app.add_option("--weight-scales", o.weight_rule, "see halfbyte list scale-rules")
+        ->type_name("RULE");
+    app.add_option("--activation-scales", o.activation_rule, "see halfbyte list scale-rules")
+        ->type_name("RULE");
+    app.add_option(
+           "--calibration", o.calibration,
+           ".txt, .jsonl (field text) or .i32; default: 32 x 512 tokens sampled from the model")
         ->type_name("FILE");
     app.add_option("--sequences", o.sequences, "rows of calibration tokens")
-        ->check(between(1, 1 << 24))->capture_default_str();
+        ->check(between(1, 1 << 24))
+        ->capture_default_str();
     app.add_option("--sequence-length", o.sequence_length, "tokens in a row")
-        ->check(between(2, 1 << 24))->capture_default_str();
+        ->check(between(2, 1 << 24))
+        ->capture_default_str();
     add_repeated(app, "--ignore", o.ignore, "a module, or re:PATTERN, to leave in 16 bits");
     app.add_option("--seed", o.seed, "of sampled calibration text and randomized transforms")
         ->capture_default_str();
     add_threads(app, o.threads);
-    app.add_flag("--resume", o.resume, "go on where an interrupted run with the same options stopped");
-    app.add_option("--activations", a->activations, "where calibration activations live: memory or disk")
-        ->check(CLI::IsMember({"memory", "disk"}))->type_name("")->capture_default_str();
+    app.add_flag("--resume", o.resume,
+                 "go on where an interrupted run with the same options stopped");
+    app.add_option("--activations", a->activations,
+                   "where calibration activations live: memory or disk")
+        ->check(CLI::IsMember({"memory", "disk"}))
+        ->type_name("")
+        ->capture_default_str();
     app.add_flag("--dry-run", a->dry_run, "check everything and predict time, memory and size");
     add_json(app, a->json);
     return [a] { quantize_command(*a); };

@@ -41,13 +41,16 @@ Generated stream_text(const RunArguments& a, const Decoder& decoder, const Token
         result.text += text;
         print(text);
     };
-    generate(decoder, pick_kernels(), threads, prompt, a.count, a.sampling, [&](std::int32_t token) {
-        ++result.tokens;
-        if (!tokenizer.is_special(token)) show(stream.feed(tokenizer.token_bytes(token)));
-        return !stream.stopped();
-    });
-    if (stream.stopped()) result.ended = "stop string";
-    else if (result.tokens == a.count) result.ended = "-n";
+    generate(decoder, pick_kernels(), threads, prompt, a.count, a.sampling,
+             [&](std::int32_t token) {
+                 ++result.tokens;
+                 if (!tokenizer.is_special(token)) show(stream.feed(tokenizer.token_bytes(token)));
+                 return !stream.stopped();
+             });
+    if (stream.stopped())
+        result.ended = "stop string";
+    else if (result.tokens == a.count)
+        result.ended = "-n";
     show(stream.finish());
     if (stdout_is_terminal()) print("\n");
     return result;
@@ -66,14 +69,21 @@ void run_command(const RunArguments& a) {
                  decoder.config.vocab);
     const auto begin = std::chrono::steady_clock::now();
     const Generated result = stream_text(a, decoder, tokenizer, prompt, threads);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     const double rate = seconds > 0 ? static_cast<double>(result.tokens) / seconds : 0;
-    note(fmt::format("{} + {} tokens in {}, {:.1f} tokens/s, ended by {}", prompt.size(), result.tokens,
-                     human_seconds(seconds), rate, result.ended));
-    write_json(a.json, {{"model", a.model}, {"text", result.text}, {"prompt_tokens", prompt.size()},
-                        {"tokens", result.tokens}, {"ended_by", result.ended}, {"seconds", seconds},
-                        {"tokens_per_second", rate}, {"kernels", name_of(pick_kernels())},
-                        {"threads", a.threads}, {"version", HALFBYTE_VERSION}});
+    note(fmt::format("{} + {} tokens in {}, {:.1f} tokens/s, ended by {}", prompt.size(),
+                     result.tokens, human_seconds(seconds), rate, result.ended));
+    write_json(a.json, {{"model", a.model},
+                        {"text", result.text},
+                        {"prompt_tokens", prompt.size()},
+                        {"tokens", result.tokens},
+                        {"ended_by", result.ended},
+                        {"seconds", seconds},
+                        {"tokens_per_second", rate},
+                        {"kernels", name_of(pick_kernels())},
+                        {"threads", a.threads},
+                        {"version", HALFBYTE_VERSION}});
 }
 
 }  // namespace
@@ -81,17 +91,24 @@ void run_command(const RunArguments& a) {
 Action define_run(CLI::App& app) {
     const auto a = std::make_shared<RunArguments>();
     add_model(app, a->model);
-    app.add_option("-p,--prompt", a->prompt, "the prompt; with --chat, the user's message")->required()->type_name("TEXT");
+    app.add_option("-p,--prompt", a->prompt, "the prompt; with --chat, the user's message")
+        ->required()
+        ->type_name("TEXT");
     app.add_option("-n,--count", a->count, "tokens to generate at most")
-        ->check(between(1, 1 << 24))->capture_default_str();
+        ->check(between(1, 1 << 24))
+        ->capture_default_str();
     app.add_flag("--chat", a->chat, "put the prompt into the model's chat template");
     app.add_option("--system", a->system, "system message of --chat");
     app.add_option("--temperature", a->sampling.temperature, "0 takes the likeliest token")
-        ->check(between(0.0, 100.0))->capture_default_str();
-    app.add_option("--top-p", a->sampling.top_p, "draw from the likeliest tokens of this total probability")
-        ->check(between(0.0, 1.0))->capture_default_str();
+        ->check(between(0.0, 100.0))
+        ->capture_default_str();
+    app.add_option("--top-p", a->sampling.top_p,
+                   "draw from the likeliest tokens of this total probability")
+        ->check(between(0.0, 1.0))
+        ->capture_default_str();
     app.add_option("--top-k", a->sampling.top_k, "draw from the k likeliest tokens; 0: from all")
-        ->check(between(0, 1 << 24))->capture_default_str();
+        ->check(between(0, 1 << 24))
+        ->capture_default_str();
     app.add_option("--seed", a->sampling.seed, "of the draws")->capture_default_str();
     add_repeated(app, "--stop", a->stops, "end before this text, which is not printed");
     add_threads(app, a->threads);

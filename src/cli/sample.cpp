@@ -30,8 +30,9 @@ void sample_command(const SampleArguments& a) {
     Matrix<std::int32_t> rows;
     {
         ProgressBar bar("sample");
-        rows = generate_rows(decoder, pick_kernels(), threads, a.sequences, a.length, a.seed,
-                             [&](std::int64_t step) { bar.update(step, a.length, "tokens of each row"); });
+        rows = generate_rows(
+            decoder, pick_kernels(), threads, a.sequences, a.length, a.seed,
+            [&](std::int64_t step) { bar.update(step, a.length, "tokens of each row"); });
     }
     write_file(a.out, {reinterpret_cast<const char*>(rows.values.data()),
                        rows.values.size() * sizeof(std::int32_t)});
@@ -43,10 +44,16 @@ void sample_command(const SampleArguments& a) {
 Action define_sample(CLI::App& app) {
     const auto a = std::make_shared<SampleArguments>();
     add_model(app, a->model);
-    app.add_option("OUT", a->out, "the .i32 file to write")->required()->type_name("")->check(writable_place());
-    app.add_option("--sequences", a->sequences, "rows")->check(between(1, 1 << 16))->capture_default_str();
+    app.add_option("OUT", a->out, "the .i32 file to write")
+        ->required()
+        ->type_name("")
+        ->check(writable_place());
+    app.add_option("--sequences", a->sequences, "rows")
+        ->check(between(1, 1 << 16))
+        ->capture_default_str();
     app.add_option("--sequence-length", a->length, "tokens in a row")
-        ->check(between(1, 1 << 20))->capture_default_str();
+        ->check(between(1, 1 << 20))
+        ->capture_default_str();
     app.add_option("--seed", a->seed, "of the draws")->capture_default_str();
     add_threads(app, a->threads);
     return [a] { sample_command(*a); };

@@ -28,9 +28,12 @@ std::string one_line(std::string_view text) {
     std::string line;
     for (const char c : text) {
         const auto byte = static_cast<unsigned char>(c);
-        if (c == '\n') line += ' ';
-        else if (byte < 0x20 || byte == 0x7f) line += fmt::format("\\x{:02x}", byte);
-        else line += c;
+        if (c == '\n')
+            line += ' ';
+        else if (byte < 0x20 || byte == 0x7f)
+            line += fmt::format("\\x{:02x}", byte);
+        else
+            line += c;
     }
     while (!line.empty() && line.back() == ' ') line.pop_back();
     return line;
@@ -49,18 +52,26 @@ void print(std::string_view text) {
     fail("cannot write to standard output: {}", std::strerror(errno));
 }
 
-void note(std::string_view line) { write_all(STDERR_FILENO, std::string(line) + "\n"); }
+void note(std::string_view line) {
+    write_all(STDERR_FILENO, std::string(line) + "\n");
+}
 
-void complain(std::string_view text) { note("halfbyte: " + one_line(text)); }
+void complain(std::string_view text) {
+    note("halfbyte: " + one_line(text));
+}
 
-bool stdout_is_terminal() { return ::isatty(STDOUT_FILENO) == 1; }
+bool stdout_is_terminal() {
+    return ::isatty(STDOUT_FILENO) == 1;
+}
 
 ProgressBar::ProgressBar(std::string title) : title_(std::move(title)) {
     const char* term = std::getenv("TERM");
     terminal_ = ::isatty(STDERR_FILENO) == 1 && term && std::string_view(term) != "dumb";
 }
 
-ProgressBar::~ProgressBar() { wipe(); }
+ProgressBar::~ProgressBar() {
+    wipe();
+}
 
 void ProgressBar::wipe() {
     if (!last_.empty()) write_all(STDERR_FILENO, "\r\x1b[K");
@@ -82,7 +93,8 @@ void ProgressBar::draw(std::int64_t done, std::int64_t total, std::string_view s
     std::string line = title_;
     if (total > 0 && terminal_) {
         constexpr std::int64_t kWidth = 24;
-        const auto filled = static_cast<std::size_t>(kWidth * std::clamp<std::int64_t>(done, 0, total) / total);
+        const auto filled =
+            static_cast<std::size_t>(kWidth * std::clamp<std::int64_t>(done, 0, total) / total);
         line += " [" + std::string(filled, '=') + std::string(kWidth - filled, ' ') + "]";
     }
     if (total > 0) line += fmt::format(" {}/{}", done, total);

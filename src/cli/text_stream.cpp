@@ -7,7 +7,7 @@ namespace hb {
 namespace {
 
 struct Lead {
-    std::size_t size;              // 0: cannot begin a character
+    std::size_t size;               // 0: cannot begin a character
     unsigned char lowest, highest;  // of the second byte
 };
 
@@ -36,7 +36,8 @@ std::string take_utf8(std::string& bytes, bool all) {
         std::size_t good = 1;
         for (; good < lead.size && i + good < bytes.size(); ++good) {
             const auto b = static_cast<unsigned char>(bytes[i + good]);
-            if (b < (good == 1 ? lead.lowest : 0x80) || b > (good == 1 ? lead.highest : 0xbf)) break;
+            if (b < (good == 1 ? lead.lowest : 0x80) || b > (good == 1 ? lead.highest : 0xbf))
+                break;
         }
         if (good < lead.size && i + good == bytes.size() && !all) break;
         text += good == lead.size ? std::string_view(bytes).substr(i, good) : kReplacement;

@@ -47,8 +47,9 @@ std::string front_matter(const Json& run) {
     };
     return fmt::format(
         "---\nbase_model: {}\nlibrary_name: {}\ntags:\n- quantized\n- {}\n- {}\n---\n\n",
-        quoted(public_name(text_of(run, "model", "unknown"))), rotated(run) ? "halfbyte" : "transformers",
-        quoted(text_of(run, "scheme", "unknown")), quoted(text_of(run, "recipe", "unknown")));
+        quoted(public_name(text_of(run, "model", "unknown"))),
+        rotated(run) ? "halfbyte" : "transformers", quoted(text_of(run, "scheme", "unknown")),
+        quoted(text_of(run, "recipe", "unknown")));
 }
 
 Table recipe_table(const Json& run) {
@@ -58,18 +59,21 @@ Table recipe_table(const Json& run) {
     };
     add("scheme", text_of(run, "scheme"));
     if (number_of(run, "bits_per_weight") > 0)
-        add("bits of a quantized weight, scales included", fmt::format("{:.4g}", number_of(run, "bits_per_weight")));
+        add("bits of a quantized weight, scales included",
+            fmt::format("{:.4g}", number_of(run, "bits_per_weight")));
     add("recipe", text_of(run, "recipe"));
     add("quantizer", text_of(run, "quantizer"));
     add("scale rule of weights", text_of(run, "weight_scales"));
     add("scale rule of activations", text_of(run, "activation_scales"));
     const Json transforms = run.value("transforms", Json::object());
     for (const auto& [site, transform] : transforms.items())
-        add(("transform at " + site).c_str(), transform.is_string() ? transform.get<std::string>() : transform.dump());
+        add(("transform at " + site).c_str(),
+            transform.is_string() ? transform.get<std::string>() : transform.dump());
     const Json calibration = run.value("calibration", Json::object());
     const std::string source = text_of(calibration, "source");
     if (!source.empty() && source != "none")
-        add("calibration", fmt::format("{}, {} x {} tokens", public_name(source), text_of(calibration, "sequences", "?"),
+        add("calibration", fmt::format("{}, {} x {} tokens", public_name(source),
+                                       text_of(calibration, "sequences", "?"),
                                        text_of(calibration, "sequence_length", "?")));
     add("seed", text_of(run, "seed"));
     add("made by", run.contains("version") ? "halfbyte " + text_of(run, "version") : "");
@@ -103,16 +107,20 @@ Table loss_table(const Json& layers) {
         kind.damping = std::max(kind.damping, number_of(layer, "damping"));
         kind.dead += static_cast<std::int64_t>(number_of(layer, "dead_columns"));
     }
-    Table table{{"linear", "layers", "weight error", "output error", "worst output error", "damping",
-                 "dead inputs"}, {}};
+    Table table{{"linear", "layers", "weight error", "output error", "worst output error",
+                 "damping", "dead inputs"},
+                {}};
     for (const std::string& name : order) {
         const Kind& kind = kinds[name];
         const auto n = static_cast<double>(kind.count);
-        const auto or_dash = [](double x) { return x > 0 ? fmt::format("{:.3g}", x) : std::string("-"); };
-        table.rows.push_back({name, std::to_string(kind.count), fmt::format("{:.5f}", kind.weight_mse / n),
-                              kind.output_error > 0 ? fmt::format("{:.5f}", kind.output_error / n) : "-",
-                              kind.output_error > 0 ? fmt::format("{:.5f}", kind.worst) : "-",
-                              or_dash(kind.damping), std::to_string(kind.dead)});
+        const auto or_dash = [](double x) {
+            return x > 0 ? fmt::format("{:.3g}", x) : std::string("-");
+        };
+        table.rows.push_back(
+            {name, std::to_string(kind.count), fmt::format("{:.5f}", kind.weight_mse / n),
+             kind.output_error > 0 ? fmt::format("{:.5f}", kind.output_error / n) : "-",
+             kind.output_error > 0 ? fmt::format("{:.5f}", kind.worst) : "-", or_dash(kind.damping),
+             std::to_string(kind.dead)});
     }
     return table;
 }
@@ -127,13 +135,18 @@ halfbyte eval . --text some.txt
 )";
 
 constexpr std::string_view kPlain =
-    "The files follow compressed-tensors (`quant_method: compressed-tensors`), so clients that read that\n"
-    "layout (version 0.13 or newer of the package for the FP4 schemes) can load this folder as well.\n";
+    "The files follow compressed-tensors (`quant_method: compressed-tensors`), so clients that "
+    "read that\n"
+    "layout (version 0.13 or newer of the package for the FP4 schemes) can load this folder as "
+    "well.\n";
 
 constexpr std::string_view kRotated =
-    "The inputs of the linear layers are transformed while the model runs. A client that left this out would\n"
-    "produce nonsense, so `config.json` says `quant_method: halfbyte`: clients that do not know the transform\n"
-    "refuse the folder instead of misreading it. Tensor names and packing are compressed-tensors'.\n";
+    "The inputs of the linear layers are transformed while the model runs. A client that left this "
+    "out would\n"
+    "produce nonsense, so `config.json` says `quant_method: halfbyte`: clients that do not know "
+    "the transform\n"
+    "refuse the folder instead of misreading it. Tensor names and packing are "
+    "compressed-tensors'.\n";
 
 }  // namespace
 
@@ -141,13 +154,18 @@ std::string model_card(const Json& run) {
     const std::string name = public_name(text_of(run, "model", "unknown"));
     std::string card = front_matter(run);
     card += fmt::format("# {} in {}\n\n", name, text_of(run, "scheme", "4 bits"));
-    card += fmt::format("`{}`, its linear layers quantized to 4 bits. `run.json` holds the same facts for programs.\n\n",
-                        name);
+    card += fmt::format(
+        "`{}`, its linear layers quantized to 4 bits. `run.json` holds the same facts for "
+        "programs.\n\n",
+        name);
     card += "## Recipe\n\n" + markdown(recipe_table(run)) + "\n";
-    if (const auto layers = run.find("layers"); layers != run.end() && layers->is_array() && !layers->empty()) {
-        card += "## What it cost\n\nMeans over the layers of a kind. Weight error is |W' - W|^2 / |W|^2; output error\n"
-                "is the same for W x on the calibration inputs, under their second moments.\n\n" +
-                markdown(loss_table(*layers)) + "\n";
+    if (const auto layers = run.find("layers");
+        layers != run.end() && layers->is_array() && !layers->empty()) {
+        card +=
+            "## What it cost\n\nMeans over the layers of a kind. Weight error is |W' - W|^2 / "
+            "|W|^2; output error\n"
+            "is the same for W x on the calibration inputs, under their second moments.\n\n" +
+            markdown(loss_table(*layers)) + "\n";
     }
     card += kLoad;
     card += rotated(run) ? kRotated : kPlain;

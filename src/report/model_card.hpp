@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The README.md of a quantized checkpoint: what was done to which model, what it cost by kind of layer,
-// and who can load it. A function of the run alone: no clock, no host, so that the folder is reproducible.
+// The README.md of a quantized checkpoint: what was done to which model, what it cost by kind of
+// layer, and who can load it. A function of the run alone: no clock, no host, so that the folder is
+// reproducible.
 #pragma once
 
 #include <string>
@@ -9,9 +10,10 @@
 
 namespace hb {
 
-// run: "model", "scheme", "recipe", "quantizer", "transforms" {qkv, o, gate_up, down}, "weight_scales",
-// "activation_scales", "calibration" {source, sequences, sequence_length}, "seed", "bits_per_weight",
-// "layers" [{name, weight_mse, output_error, damping, dead_columns}], "version". What is absent is left out.
+// run: "model", "scheme", "recipe", "quantizer", "transforms" {qkv, o, gate_up, down},
+// "weight_scales", "activation_scales", "calibration" {source, sequences, sequence_length}, "seed",
+// "bits_per_weight", "layers" [{name, weight_mse, output_error, damping, dead_columns}], "version".
+// What is absent is left out.
 std::string model_card(const Json& run);
 
 }  // namespace hb

@@ -28,7 +28,8 @@ std::vector<Column> measure_columns(const Table& table) {
     for (const auto& row : table.rows) {
         for (std::size_t c = 0; c < row.size(); ++c) {
             columns[c].width = std::max(columns[c].width, width_of(row[c]));
-            columns[c].right = columns[c].right && (row[c].empty() || row[c] == "-" || is_number(row[c]));
+            columns[c].right =
+                columns[c].right && (row[c].empty() || row[c] == "-" || is_number(row[c]));
         }
     }
     return columns;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A table as text: columns padded to the widest cell, cells that look like numbers set to the right.
+// A table as text: columns padded to the widest cell, cells that look like numbers set to the
+// right.
 #pragma once
 
 #include <string>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// quantize from end to end on a tiny random model: every scheme with every recipe, and what must not
-// change or must be refused.
+// quantize from end to end on a tiny random model: every scheme with every recipe, and what must
+// not change or must be refused.
 #include <cmath>
 
 #include "recipes/recipe.hpp"
@@ -17,11 +17,24 @@ protected:
         put(folder / "text.txt", tiny_text(4000));
     }
 
-    std::vector<std::string> command(const std::string& out, const std::string& scheme, const std::string& recipe,
+    std::vector<std::string> command(const std::string& out, const std::string& scheme,
+                                     const std::string& recipe,
                                      const std::vector<std::string>& more = {}) const {
-        std::vector<std::string> all = {"quantize", model(), path(out), "--scheme", scheme, "--recipe", recipe,
-                                        "--calibration", path("text.txt"), "--sequences", "8",
-                                        "--sequence-length", "64", "--threads", "1"};
+        std::vector<std::string> all = {"quantize",
+                                        model(),
+                                        path(out),
+                                        "--scheme",
+                                        scheme,
+                                        "--recipe",
+                                        recipe,
+                                        "--calibration",
+                                        path("text.txt"),
+                                        "--sequences",
+                                        "8",
+                                        "--sequence-length",
+                                        "64",
+                                        "--threads",
+                                        "1"};
         all.insert(all.end(), more.begin(), more.end());
         return all;
     }
@@ -31,31 +44,35 @@ protected:
     TemporaryFolder folder;
 };
 
-class EverySchemeAndRecipe : public Quantize,
-                             public ::testing::WithParamInterface<std::tuple<std::string, std::string>> {};
+class EverySchemeAndRecipe
+    : public Quantize,
+      public ::testing::WithParamInterface<std::tuple<std::string, std::string>> {};
 
 TEST_P(EverySchemeAndRecipe, GivesAModelThatLoadsAndMeasures) {
     const auto [scheme, recipe] = GetParam();
     const Ran ran = run(command("out", scheme, recipe, {"--json", path("quantize.json")}));
     ASSERT_TRUE(succeeded(ran));
     const Json result = json_in(folder / "quantize.json");
-    for (const char* key : {"seconds", "peak_rss_bytes", "flops"}) EXPECT_TRUE(result[key].is_number()) << key;
+    for (const char* key : {"seconds", "peak_rss_bytes", "flops"})
+        EXPECT_TRUE(result[key].is_number()) << key;
     ASSERT_EQ(result["layers"].size(), 7u * kLayers);
     for (const Json& layer : result["layers"]) {
         EXPECT_GT(layer["weight_mse"].get<double>(), 1e-4) << layer;
         EXPECT_LT(layer["weight_mse"].get<double>(), 0.1) << layer;
     }
-    for (const char* name : {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json",
-                             "README.md", "run.json"})
+    for (const char* name : {"config.json", "model.safetensors", "tokenizer.json",
+                             "tokenizer_config.json", "README.md", "run.json"})
         EXPECT_TRUE(fs::exists(folder / "out" / name)) << name;
 
     ASSERT_TRUE(succeeded(run({"inspect", path("out"), "--json", path("inspect.json")})));
     const Json inspected = json_in(folder / "inspect.json");
     EXPECT_EQ(inspected["scheme"], scheme);
-    EXPECT_NEAR(inspected["linears"]["bits_per_weight"].get<double>(), find_scheme(scheme).bits_per_weight(), 0.05);
+    EXPECT_NEAR(inspected["linears"]["bits_per_weight"].get<double>(),
+                find_scheme(scheme).bits_per_weight(), 0.05);
 
-    ASSERT_TRUE(succeeded(run({"eval", path("out"), "--text", path("text.txt"), "--window", "64", "--reference",
-                               model(), "--kl-stride", "4", "--threads", "1", "--json", path("eval.json")})));
+    ASSERT_TRUE(succeeded(
+        run({"eval", path("out"), "--text", path("text.txt"), "--window", "64", "--reference",
+             model(), "--kl-stride", "4", "--threads", "1", "--json", path("eval.json")})));
     const Json measured = json_in(folder / "eval.json");
     EXPECT_GT(measured["kl"].get<double>(), 0);
     EXPECT_LT(measured["kl"].get<double>(), 2);
@@ -75,9 +92,11 @@ std::vector<std::string> recipe_names() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Tiny, EverySchemeAndRecipe,
-                         ::testing::Combine(::testing::ValuesIn(scheme_names()), ::testing::ValuesIn(recipe_names())),
+                         ::testing::Combine(::testing::ValuesIn(scheme_names()),
+                                            ::testing::ValuesIn(recipe_names())),
                          [](const auto& test) {
-                             std::string name = std::get<0>(test.param) + "_" + std::get<1>(test.param);
+                             std::string name =
+                                 std::get<0>(test.param) + "_" + std::get<1>(test.param);
                              std::replace(name.begin(), name.end(), '-', '_');
                              return name;
                          });
@@ -93,24 +112,28 @@ TEST_F(Quantize, ThreadsAndRepetitionChangeNoByte) {
 }
 
 TEST_F(Quantize, NeedsNoDataSet) {
-    const Ran ran = run({"quantize", model(), path("out"), "--scheme", "mxfp4", "--recipe", "mr-gptq", "--threads", "2"});
+    const Ran ran = run({"quantize", model(), path("out"), "--scheme", "mxfp4", "--recipe",
+                         "mr-gptq", "--threads", "2"});
     ASSERT_TRUE(succeeded(ran));
     EXPECT_EQ(json_in(folder / "out" / "run.json")["calibration"]["sequences"], 32);
 }
 
 TEST_F(Quantize, DryRunWritesNothingAndPredicts) {
-    const Ran ran = run(command("out", "mxfp4", "mr-gptq", {"--dry-run", "--json", path("plan.json")}));
+    const Ran ran =
+        run(command("out", "mxfp4", "mr-gptq", {"--dry-run", "--json", path("plan.json")}));
     ASSERT_TRUE(succeeded(ran));
     EXPECT_FALSE(fs::exists(folder / "out"));
     const Json plan = json_in(folder / "plan.json");
-    for (const char* key : {"seconds", "peak_rss_bytes", "output_bytes"}) EXPECT_GT(plan[key].get<double>(), 0) << key;
+    for (const char* key : {"seconds", "peak_rss_bytes", "output_bytes"})
+        EXPECT_GT(plan[key].get<double>(), 0) << key;
     EXPECT_NE(ran.out.find("predicted time"), std::string::npos);
 }
 
 TEST_F(Quantize, ResumeOnNothingStartsAndOnAFinishedOutputIsDone) {
     ASSERT_TRUE(succeeded(run(command("out", "nvfp4", "gptq", {"--resume"}))));
     const auto before = tree(folder / "out");
-    const Ran again = run(command("out", "nvfp4", "gptq", {"--resume", "--json", path("again.json")}));
+    const Ran again =
+        run(command("out", "nvfp4", "gptq", {"--resume", "--json", path("again.json")}));
     EXPECT_TRUE(succeeded(again));
     EXPECT_EQ(tree(folder / "out"), before);
 }
@@ -121,7 +144,8 @@ TEST_F(Quantize, RefusesWhatItWouldOverwriteOrMix) {
     EXPECT_TRUE(run(command("out", "nvfp4", "rtn")).failed_in_one_line());
     EXPECT_TRUE(run(command("out", "mxfp4", "rtn", {"--resume"})).failed_in_one_line());
     EXPECT_TRUE(run(command("out", "nvfp4", "gptq", {"--resume"})).failed_in_one_line());
-    EXPECT_TRUE(run(command("out", "nvfp4", "rtn", {"--resume", "--transform", "hadamard:16"})).failed_in_one_line());
+    EXPECT_TRUE(run(command("out", "nvfp4", "rtn", {"--resume", "--transform", "hadamard:16"}))
+                    .failed_in_one_line());
     write_tiny_model(folder / "model", 2);
     EXPECT_TRUE(run(command("out", "nvfp4", "rtn", {"--resume"})).failed_in_one_line());
     EXPECT_EQ(tree(folder / "out"), before);
@@ -134,10 +158,13 @@ TEST_F(Quantize, AChangedTextIsRefusedOnResume) {
 }
 
 TEST_F(Quantize, UnknownNamesListTheKnownOnes) {
-    const Ran scheme = run(command("out", "fp4", "rtn")), recipe = run(command("out", "nvfp4", "awq"));
+    const Ran scheme = run(command("out", "fp4", "rtn")),
+              recipe = run(command("out", "nvfp4", "awq"));
     const Ran rule = run(command("out", "nvfp4", "rtn", {"--weight-scales", "ocp"}));
     const Ran transform = run(command("out", "nvfp4", "rtn", {"--transform", "fourier:16"}));
-    for (const auto& [ran, known] : {std::pair{scheme, "nvfp4a16"}, {recipe, "mr-gptq"}, {rule, "four-over-six"},
+    for (const auto& [ran, known] : {std::pair{scheme, "nvfp4a16"},
+                                     {recipe, "mr-gptq"},
+                                     {rule, "four-over-six"},
                                      {transform, "hadamard"}}) {
         EXPECT_TRUE(ran.failed_in_one_line());
         EXPECT_NE(ran.err.find(known), std::string::npos) << ran.err;
@@ -147,11 +174,14 @@ TEST_F(Quantize, UnknownNamesListTheKnownOnes) {
 
 TEST_F(Quantize, RefusesWhatCannotBe) {
     const std::vector<std::vector<std::string>> cases = {
-        {"--ignore", "re:.*no_such_layer"}, {"--ignore", "re:(unclosed"}, {"--transform", "hadamard:48"},
-        {"--transform", "hadamard:512"}, {"--transform", "hadamard:"}, {"--activation-scales", "mse"}};
+        {"--ignore", "re:.*no_such_layer"}, {"--ignore", "re:(unclosed"},
+        {"--transform", "hadamard:48"},     {"--transform", "hadamard:512"},
+        {"--transform", "hadamard:"},       {"--activation-scales", "mse"}};
     for (const auto& more : cases) {
         EXPECT_TRUE(run(command("out", "nvfp4", "rtn", more)).failed_in_one_line()) << more[1];
-        EXPECT_TRUE(run(command("out", "nvfp4", "rtn", {more[0], more[1], "--dry-run"})).failed_in_one_line()) << more[1];
+        EXPECT_TRUE(run(command("out", "nvfp4", "rtn", {more[0], more[1], "--dry-run"}))
+                        .failed_in_one_line())
+            << more[1];
     }
     put(folder / "text.txt", "");
     EXPECT_TRUE(run(command("out", "nvfp4", "gptq")).failed_in_one_line());
@@ -159,13 +189,15 @@ TEST_F(Quantize, RefusesWhatCannotBe) {
 }
 
 TEST_F(Quantize, IgnoredLayersStayDense) {
-    ASSERT_TRUE(succeeded(run(command("out", "nvfp4", "gptq", {"--ignore", "re:.*down_proj", "--ignore",
-                                                                "model.layers.0.mlp.up_proj"}))));
+    ASSERT_TRUE(succeeded(
+        run(command("out", "nvfp4", "gptq",
+                    {"--ignore", "re:.*down_proj", "--ignore", "model.layers.0.mlp.up_proj"}))));
     ASSERT_TRUE(succeeded(run({"inspect", path("out"), "--json", path("inspect.json")})));
     const Json inspected = json_in(folder / "inspect.json");
     int dense = 0;
     for (const Json& tensor : inspected["tensors"])
-        dense += tensor["name"].get<std::string>().ends_with("_proj.weight") && tensor["dtype"] == "BF16";
+        dense += tensor["name"].get<std::string>().ends_with("_proj.weight") &&
+                 tensor["dtype"] == "BF16";
     EXPECT_EQ(dense, 3);
 }
 

@@ -27,7 +27,9 @@ inline std::string content(const fs::path& file) {
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
-inline Json json_in(const fs::path& file) { return Json::parse(content(file), nullptr, false); }
+inline Json json_in(const fs::path& file) {
+    return Json::parse(content(file), nullptr, false);
+}
 
 // Every file below a folder by its relative name.
 inline std::map<std::string, std::string> tree(const fs::path& folder) {
@@ -62,10 +64,11 @@ struct Ran {
 
     // A failure is one line on stderr that begins with the program's name, and nothing on stdout.
     ::testing::AssertionResult failed_in_one_line() const {
-        const bool one = err.starts_with("halfbyte: ") && std::count(err.begin(), err.end(), '\n') == 1 &&
-                         err.ends_with("\n");
+        const bool one = err.starts_with("halfbyte: ") &&
+                         std::count(err.begin(), err.end(), '\n') == 1 && err.ends_with("\n");
         if (status != 0 && status < 128 && one && out.empty()) return ::testing::AssertionSuccess();
-        return ::testing::AssertionFailure() << "status " << status << "\nout: " << out << "\nerr: " << err;
+        return ::testing::AssertionFailure()
+               << "status " << status << "\nout: " << out << "\nerr: " << err;
     }
 };
 
@@ -74,7 +77,8 @@ inline ::testing::AssertionResult succeeded(const Ran& ran) {
     return ::testing::AssertionFailure() << "status " << ran.status << ": " << ran.err;
 }
 
-inline Ran run_with_output(const std::vector<std::string>& arguments, const std::string& stdout_file) {
+inline Ran run_with_output(const std::vector<std::string>& arguments,
+                           const std::string& stdout_file) {
     const TemporaryFolder folder;
     const std::string out = stdout_file.empty() ? (folder / "out").string() : stdout_file;
     const std::string err = (folder / "err").string();
@@ -101,6 +105,8 @@ inline Ran run_with_output(const std::vector<std::string>& arguments, const std:
     return ran;
 }
 
-inline Ran run(const std::vector<std::string>& arguments) { return run_with_output(arguments, ""); }
+inline Ran run(const std::vector<std::string>& arguments) {
+    return run_with_output(arguments, "");
+}
 
 }  // namespace hb::test

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Laws of the stream: the pieces add up to the text before the first stop string, whatever the cuts, and
-// what was shown is always whole characters.
+// Laws of the stream: the pieces add up to the text before the first stop string, whatever the
+// cuts, and what was shown is always whole characters.
 #include "cli/text_stream.hpp"
 
 #include <gtest/gtest.h>
@@ -10,7 +10,9 @@ namespace {
 
 const std::string kText = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80 stop ST STOPPED\n end";
 
-bool whole(std::string text) { return take_utf8(text, false).find("\xef\xbf\xbd") == std::string::npos && text.empty(); }
+bool whole(std::string text) {
+    return take_utf8(text, false).find("\xef\xbf\xbd") == std::string::npos && text.empty();
+}
 
 TEST(TextStream, EveryCutGivesTheSameText) {
     for (std::size_t cut = 1; cut <= kText.size(); ++cut) {
@@ -31,7 +33,8 @@ TEST(TextStream, AStopStringIsNeverShownWhateverTheCut) {
         for (std::size_t cut = 1; cut <= kText.size(); ++cut) {
             TextStream stream({"absent", stop});
             std::string shown;
-            for (std::size_t i = 0; i < kText.size(); i += cut) shown += stream.feed(std::string_view(kText).substr(i, cut));
+            for (std::size_t i = 0; i < kText.size(); i += cut)
+                shown += stream.feed(std::string_view(kText).substr(i, cut));
             shown += stream.finish();
             EXPECT_TRUE(stream.stopped());
             EXPECT_EQ(shown, wanted) << stop << ", cut " << cut;
@@ -61,10 +64,10 @@ TEST(TakeUtf8, ReplacesWhatCannotBeACharacter) {
     const std::pair<std::string, std::string> cases[] = {
         {"\xff", "\xef\xbf\xbd"},
         {"\x80x", "\xef\xbf\xbdx"},
-        {"\xc0\x80", "\xef\xbf\xbd\xef\xbf\xbd"},          // overlong
+        {"\xc0\x80", "\xef\xbf\xbd\xef\xbf\xbd"},                  // overlong
         {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},  // surrogate
         {"\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
-        {"\xe2\x82x", "\xef\xbf\xbdx"},                    // one for the maximal part
+        {"\xe2\x82x", "\xef\xbf\xbdx"},  // one for the maximal part
     };
     for (auto [bytes, wanted] : cases) {
         EXPECT_EQ(take_utf8(bytes, false), wanted);

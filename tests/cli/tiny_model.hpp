@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A Llama of two blocks with random bf16 weights, and a byte-level tokenizer of 128 ids: printable ASCII,
-// space and newline, four special tokens, and merges of frequent pairs. Small enough to quantize in a
-// test, wide enough (128) for every scheme's group.
+// A Llama of two blocks with random bf16 weights, and a byte-level tokenizer of 128 ids: printable
+// ASCII, space and newline, four special tokens, and merges of frequent pairs. Small enough to
+// quantize in a test, wide enough (128) for every scheme's group.
 #pragma once
 
 #include <cmath>
@@ -18,16 +18,30 @@
 
 namespace hb::test {
 
-inline constexpr std::int64_t kHidden = 128, kIntermediate = 256, kLayers = 2, kHeads = 4, kKvHeads = 2, kVocab = 128;
+inline constexpr std::int64_t kHidden = 128, kIntermediate = 256, kLayers = 2, kHeads = 4,
+                              kKvHeads = 2, kVocab = 128;
 
-inline void put(const fs::path& file, const std::string& text) { std::ofstream(file, std::ios::binary) << text; }
+inline void put(const fs::path& file, const std::string& text) {
+    std::ofstream(file, std::ios::binary) << text;
+}
 
 inline Json tiny_config() {
-    return {{"architectures", {"LlamaForCausalLM"}}, {"model_type", "llama"}, {"hidden_size", kHidden},
-            {"intermediate_size", kIntermediate}, {"num_hidden_layers", kLayers}, {"num_attention_heads", kHeads},
-            {"num_key_value_heads", kKvHeads}, {"vocab_size", kVocab}, {"max_position_embeddings", 256},
-            {"rms_norm_eps", 1e-5}, {"rope_theta", 10000.0}, {"hidden_act", "silu"}, {"tie_word_embeddings", false},
-            {"torch_dtype", "bfloat16"}, {"bos_token_id", 0}, {"eos_token_id", 1}};
+    return {{"architectures", {"LlamaForCausalLM"}},
+            {"model_type", "llama"},
+            {"hidden_size", kHidden},
+            {"intermediate_size", kIntermediate},
+            {"num_hidden_layers", kLayers},
+            {"num_attention_heads", kHeads},
+            {"num_key_value_heads", kKvHeads},
+            {"vocab_size", kVocab},
+            {"max_position_embeddings", 256},
+            {"rms_norm_eps", 1e-5},
+            {"rope_theta", 10000.0},
+            {"hidden_act", "silu"},
+            {"tie_word_embeddings", false},
+            {"torch_dtype", "bfloat16"},
+            {"bos_token_id", 0},
+            {"eos_token_id", 1}};
 }
 
 inline Json tiny_tokenizer() {
@@ -35,31 +49,50 @@ inline Json tiny_tokenizer() {
     const char* specials[4] = {"<|begin|>", "<|end|>", "<|user|>", "<|model|>"};
     for (int id = 0; id < 4; ++id) {
         vocab[specials[id]] = id;
-        added.push_back({{"id", id}, {"content", specials[id]}, {"single_word", false}, {"lstrip", false},
-                         {"rstrip", false}, {"normalized", false}, {"special", true}});
+        added.push_back({{"id", id},
+                         {"content", specials[id]},
+                         {"single_word", false},
+                         {"lstrip", false},
+                         {"rstrip", false},
+                         {"normalized", false},
+                         {"special", true}});
     }
     for (char c = '!'; c <= '~'; ++c) vocab[std::string(1, c)] = vocab.size();
     vocab["\u0120"] = vocab.size();  // space
     vocab["\u010a"] = vocab.size();  // newline
-    for (const char* pair : {"t h", "h e", "i n", "e r", "a n", "r e", "o n", "a t", "e n", "n d", "t i", "e s", "o r",
-                             "t e", "o f", "e d", "i s", "i t", "a l", "a r", "s t", "t o", "n t", "n g", "s e",
-                             "h a", "a s", "o u"}) {
+    for (const char* pair : {"t h", "h e", "i n", "e r", "a n", "r e", "o n", "a t", "e n", "n d",
+                             "t i", "e s", "o r", "t e", "o f", "e d", "i s", "i t", "a l", "a r",
+                             "s t", "t o", "n t", "n g", "s e", "h a", "a s", "o u"}) {
         merges.push_back(pair);
         vocab[std::string(1, pair[0]) + pair[2]] = vocab.size();
     }
-    const Json byte_level = {{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true},
+    const Json byte_level = {{"type", "ByteLevel"},
+                             {"add_prefix_space", false},
+                             {"trim_offsets", true},
                              {"use_regex", true}};
-    return {{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}, {"added_tokens", added},
-            {"normalizer", nullptr}, {"pre_tokenizer", byte_level}, {"post_processor", nullptr},
+    return {{"version", "1.0"},
+            {"truncation", nullptr},
+            {"padding", nullptr},
+            {"added_tokens", added},
+            {"normalizer", nullptr},
+            {"pre_tokenizer", byte_level},
+            {"post_processor", nullptr},
             {"decoder", byte_level},
-            {"model", {{"type", "BPE"}, {"dropout", nullptr}, {"unk_token", nullptr},
-                       {"continuing_subword_prefix", nullptr}, {"end_of_word_suffix", nullptr},
-                       {"fuse_unk", false}, {"byte_fallback", false}, {"ignore_merges", false},
-                       {"vocab", vocab}, {"merges", merges}}}};
+            {"model",
+             {{"type", "BPE"},
+              {"dropout", nullptr},
+              {"unk_token", nullptr},
+              {"continuing_subword_prefix", nullptr},
+              {"end_of_word_suffix", nullptr},
+              {"fuse_unk", false},
+              {"byte_fallback", false},
+              {"ignore_merges", false},
+              {"vocab", vocab},
+              {"merges", merges}}}};
 }
 
-inline TensorToWrite random_tensor(std::string name, std::vector<std::int64_t> shape, float size, float mean,
-                                   std::uint64_t seed) {
+inline TensorToWrite random_tensor(std::string name, std::vector<std::int64_t> shape, float size,
+                                   float mean, std::uint64_t seed) {
     std::int64_t n = 1;
     for (const std::int64_t d : shape) n *= d;
     return {std::move(name), "BF16", std::move(shape), [=] {
@@ -79,7 +112,8 @@ inline void write_tiny_model(const fs::path& folder, std::uint64_t seed = 1) {
     const auto add = [&](const std::string& name, std::vector<std::int64_t> shape) {
         const bool norm = shape.size() == 1;
         const float size = norm ? 0.1f : 1.5f / std::sqrt(static_cast<float>(shape.back()));
-        tensors.push_back(random_tensor(name, std::move(shape), size, norm ? 1.0f : 0.0f, 1000 * seed + tensors.size()));
+        tensors.push_back(random_tensor(name, std::move(shape), size, norm ? 1.0f : 0.0f,
+                                        1000 * seed + tensors.size()));
     };
     add("model.embed_tokens.weight", {kVocab, kHidden});
     add("lm_head.weight", {kVocab, kHidden});
@@ -101,16 +135,20 @@ inline void write_tiny_model(const fs::path& folder, std::uint64_t seed = 1) {
     put(folder / "config.json", tiny_config().dump(2));
     put(folder / "tokenizer.json", tiny_tokenizer().dump());
     put(folder / "tokenizer_config.json",
-        Json({{"bos_token", "<|begin|>"}, {"eos_token", "<|end|>"},
-              {"chat_template", "{{ bos_token }}{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}\n"
-                                "{% endfor %}{% if add_generation_prompt %}<|model|>{% endif %}"}}).dump());
+        Json({{"bos_token", "<|begin|>"},
+              {"eos_token", "<|end|>"},
+              {"chat_template",
+               "{{ bos_token }}{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}\n"
+               "{% endfor %}{% if add_generation_prompt %}<|model|>{% endif %}"}})
+            .dump());
 }
 
 // A text that the tiny tokenizer covers.
 inline std::string tiny_text(std::size_t bytes) {
     std::string text;
     for (std::size_t line = 0; text.size() < bytes; ++line)
-        text += "the " + std::to_string(line * line) + " rest of the text is on another line, as it should be.\n";
+        text += "the " + std::to_string(line * line) +
+                " rest of the text is on another line, as it should be.\n";
     return text.substr(0, bytes);
 }
 

@@ -19,45 +19,54 @@ TEST(Usage, HelpNamesEveryCommand) {
         EXPECT_NE(ran.out.find(command.name), std::string::npos) << command.name;
         const Ran own = run({std::string(command.name), "--help"});
         EXPECT_TRUE(succeeded(own));
-        EXPECT_NE(own.out.find("halfbyte " + std::string(command.name)), std::string::npos) << own.out;
+        EXPECT_NE(own.out.find("halfbyte " + std::string(command.name)), std::string::npos)
+            << own.out;
     }
 }
 
 TEST(Usage, HelpStatesTheContract) {
-    const std::string quantize = run({"quantize", "--help"}).out, eval = run({"eval", "--help"}).out;
-    for (const char* option : {"MODEL", "OUT", "--scheme", "--recipe", "--transform", "--weight-scales",
-                               "--activation-scales", "--calibration", "--sequences", "--sequence-length", "--ignore",
-                               "--seed", "--threads", "--resume", "--activations", "--dry-run", "--json"})
+    const std::string quantize = run({"quantize", "--help"}).out,
+                      eval = run({"eval", "--help"}).out;
+    for (const char* option :
+         {"MODEL", "OUT", "--scheme", "--recipe", "--transform", "--weight-scales",
+          "--activation-scales", "--calibration", "--sequences", "--sequence-length", "--ignore",
+          "--seed", "--threads", "--resume", "--activations", "--dry-run", "--json"})
         EXPECT_NE(quantize.find(option), std::string::npos) << option;
-    for (const char* option : {"--text", "--tokens", "--window", "--reference", "--kl-stride", "--threads", "--json"})
+    for (const char* option :
+         {"--text", "--tokens", "--window", "--reference", "--kl-stride", "--threads", "--json"})
         EXPECT_NE(eval.find(option), std::string::npos) << option;
 }
 
 class BadCommandLine : public ::testing::TestWithParam<std::vector<std::string>> {};
 
-TEST_P(BadCommandLine, FailsInOneLine) { EXPECT_TRUE(run(GetParam()).failed_in_one_line()); }
+TEST_P(BadCommandLine, FailsInOneLine) {
+    EXPECT_TRUE(run(GetParam()).failed_in_one_line());
+}
 
 INSTANTIATE_TEST_SUITE_P(
     Usage, BadCommandLine,
-    ::testing::Values(std::vector<std::string>{}, std::vector<std::string>{"quantise"},
-                      std::vector<std::string>{"list"}, std::vector<std::string>{"list", "colours"},
-                      std::vector<std::string>{"list", "schemes", "more"}, std::vector<std::string>{"inspect"},
-                      std::vector<std::string>{"inspect", "/nowhere/at/all"}, std::vector<std::string>{"inspect", ""},
-                      std::vector<std::string>{"inspect", "line\nbreak\x1b[31m"},
-                      std::vector<std::string>{"eval", "/nowhere"},
-                      std::vector<std::string>{"eval", "/nowhere", "--text", "a", "--tokens", "b"},
-                      std::vector<std::string>{"eval", "/nowhere", "--text", "a", "--window", "1"},
-                      std::vector<std::string>{"eval", "/nowhere", "--text", "a", "--threads", "0"},
-                      std::vector<std::string>{"eval", "/nowhere", "--text", "a", "--json", "/no/folder/x.json"},
-                      std::vector<std::string>{"list", "schemes", "--json", "/dev/null"},
-                      std::vector<std::string>{"list", "schemes", "--json", "/"},
-                      std::vector<std::string>{"run", "/nowhere"}, std::vector<std::string>{"run", "/nowhere", "-p"},
-                      std::vector<std::string>{"run", "/nowhere", "-p", "x", "--temperature", "-1"},
-                      std::vector<std::string>{"run", "/nowhere", "-p", "x", "-n", "many"},
-                      std::vector<std::string>{"quantize", "/nowhere"},
-                      std::vector<std::string>{"quantize", "/nowhere", "/tmp/out", "--activations", "tape"},
-                      std::vector<std::string>{"quantize", "/nowhere", "/tmp/out", "--sequences", "-3"},
-                      std::vector<std::string>{"sample", "/nowhere"}));
+    ::testing::Values(
+        std::vector<std::string>{}, std::vector<std::string>{"quantise"},
+        std::vector<std::string>{"list"}, std::vector<std::string>{"list", "colours"},
+        std::vector<std::string>{"list", "schemes", "more"}, std::vector<std::string>{"inspect"},
+        std::vector<std::string>{"inspect", "/nowhere/at/all"},
+        std::vector<std::string>{"inspect", ""},
+        std::vector<std::string>{"inspect", "line\nbreak\x1b[31m"},
+        std::vector<std::string>{"eval", "/nowhere"},
+        std::vector<std::string>{"eval", "/nowhere", "--text", "a", "--tokens", "b"},
+        std::vector<std::string>{"eval", "/nowhere", "--text", "a", "--window", "1"},
+        std::vector<std::string>{"eval", "/nowhere", "--text", "a", "--threads", "0"},
+        std::vector<std::string>{"eval", "/nowhere", "--text", "a", "--json", "/no/folder/x.json"},
+        std::vector<std::string>{"list", "schemes", "--json", "/dev/null"},
+        std::vector<std::string>{"list", "schemes", "--json", "/"},
+        std::vector<std::string>{"run", "/nowhere"},
+        std::vector<std::string>{"run", "/nowhere", "-p"},
+        std::vector<std::string>{"run", "/nowhere", "-p", "x", "--temperature", "-1"},
+        std::vector<std::string>{"run", "/nowhere", "-p", "x", "-n", "many"},
+        std::vector<std::string>{"quantize", "/nowhere"},
+        std::vector<std::string>{"quantize", "/nowhere", "/tmp/out", "--activations", "tape"},
+        std::vector<std::string>{"quantize", "/nowhere", "/tmp/out", "--sequences", "-3"},
+        std::vector<std::string>{"sample", "/nowhere"}));
 
 TEST(List, EveryKindHasNamesAndHelp) {
     const TemporaryFolder folder;
@@ -75,13 +84,15 @@ TEST(List, EveryKindHasNamesAndHelp) {
 }
 
 TEST(List, NamesTheContract) {
-    const std::string schemes = run({"list", "schemes"}).out, recipes = run({"list", "recipes"}).out;
+    const std::string schemes = run({"list", "schemes"}).out,
+                      recipes = run({"list", "recipes"}).out;
     for (const char* name : {"mxfp4", "nvfp4", "mxfp4a16", "nvfp4a16", "int4g32", "int4g128"})
         EXPECT_NE(schemes.find(name), std::string::npos) << name;
-    for (const char* name : {"rtn", "gptq", "mr-gptq"}) EXPECT_NE(recipes.find(name), std::string::npos) << name;
+    for (const char* name : {"rtn", "gptq", "mr-gptq"})
+        EXPECT_NE(recipes.find(name), std::string::npos) << name;
     const std::string rules = run({"list", "scale-rules"}).out;
-    for (const char* name : {"ocp", "ct-round", "fp-quant", "rceil", "ceil7.25", "mse", "absmax", "fp-quant-mse",
-                             "four-over-six", "sweep4", "sweep8", "sweep"})
+    for (const char* name : {"ocp", "ct-round", "fp-quant", "rceil", "ceil7.25", "mse", "absmax",
+                             "fp-quant-mse", "four-over-six", "sweep4", "sweep8", "sweep"})
         EXPECT_NE(rules.find(name), std::string::npos) << name;
 }
 

@@ -16,12 +16,14 @@ protected:
     std::string path(const std::string& name) const { return (folder / name).string(); }
     std::string model() const { return path("model"); }
     Ran generate(const std::vector<std::string>& more) const {
-        std::vector<std::string> all = {"run", model(), "-p", "the rest", "-n", "24", "--threads", "1"};
+        std::vector<std::string> all = {"run", model(), "-p",        "the rest",
+                                        "-n",  "24",    "--threads", "1"};
         all.insert(all.end(), more.begin(), more.end());
         return run(all);
     }
     Json evaluate(const std::vector<std::string>& more) const {
-        std::vector<std::string> all = {"eval", model(), "--json", path("eval.json"), "--threads", "1"};
+        std::vector<std::string> all = {"eval",      model(), "--json", path("eval.json"),
+                                        "--threads", "1"};
         all.insert(all.end(), more.begin(), more.end());
         const Ran ran = run(all);
         EXPECT_TRUE(succeeded(ran));
@@ -44,7 +46,8 @@ TEST_F(Use, InspectCountsEveryTensor) {
 }
 
 TEST_F(Use, EvalAgainstItselfLosesNothing) {
-    const Json j = evaluate({"--text", path("text.txt"), "--window", "64", "--reference", model(), "--kl-stride", "2"});
+    const Json j = evaluate(
+        {"--text", path("text.txt"), "--window", "64", "--reference", model(), "--kl-stride", "2"});
     for (const char* key : {"perplexity", "kl", "top1", "tokens", "seconds", "tokens_per_second"})
         EXPECT_TRUE(j[key].is_number()) << key;
     EXPECT_NEAR(j["kl"].get<double>(), 0, 1e-9);
@@ -62,7 +65,8 @@ TEST_F(Use, EvalCutsWindowsInOrderWithoutGaps) {
 }
 
 TEST_F(Use, EvalReadsTextAndItsTokensAlike) {
-    put(folder / "lines.jsonl", "{\"text\": \"the rest of it\"}\n\n{\"text\": \"and more of the rest\"}\n");
+    put(folder / "lines.jsonl",
+        "{\"text\": \"the rest of it\"}\n\n{\"text\": \"and more of the rest\"}\n");
     EXPECT_GT(evaluate({"--text", path("lines.jsonl")})["perplexity"].get<double>(), 1);
 }
 
@@ -73,12 +77,15 @@ TEST_F(Use, EvalRefusesBadData) {
     put(folder / "empty.txt", "");
     put(folder / "bad.jsonl", "{\"txt\": 1}\n");
     const std::pair<const char*, const char*> cases[] = {
-        {"--tokens", "range.i32"}, {"--tokens", "odd.i32"}, {"--tokens", "one.i32"}, {"--text", "empty.txt"},
-        {"--text", "bad.jsonl"}, {"--text", "absent.txt"}};
+        {"--tokens", "range.i32"}, {"--tokens", "odd.i32"}, {"--tokens", "one.i32"},
+        {"--text", "empty.txt"},   {"--text", "bad.jsonl"}, {"--text", "absent.txt"}};
     for (const auto& [option, file] : cases)
-        EXPECT_TRUE(run({"eval", model(), option, path(file), "--threads", "1"}).failed_in_one_line()) << file;
+        EXPECT_TRUE(
+            run({"eval", model(), option, path(file), "--threads", "1"}).failed_in_one_line())
+            << file;
     put(folder / "long.i32", std::string(4 * 600, '\0'));
-    EXPECT_TRUE(run({"eval", model(), "--tokens", path("long.i32"), "--window", "512"}).failed_in_one_line());
+    EXPECT_TRUE(run({"eval", model(), "--tokens", path("long.i32"), "--window", "512"})
+                    .failed_in_one_line());
 }
 
 TEST_F(Use, RunPrintsTheGeneratedTextAlone) {
@@ -94,7 +101,9 @@ TEST_F(Use, RunPrintsTheGeneratedTextAlone) {
 }
 
 TEST_F(Use, ASeedNamesASample) {
-    const auto draw = [&](const char* seed) { return generate({"--temperature", "1.5", "--seed", seed}).out; };
+    const auto draw = [&](const char* seed) {
+        return generate({"--temperature", "1.5", "--seed", seed}).out;
+    };
     EXPECT_EQ(draw("1"), draw("1"));
     EXPECT_NE(draw("1"), draw("2"));
     EXPECT_EQ(generate({"--temperature", "1.5", "--top-k", "1"}).out, generate({}).out);
@@ -129,8 +138,8 @@ TEST_F(Use, RunStopsAtTheContextAndRefusesAPromptBeyondIt) {
 
 TEST_F(Use, SampleWritesRowsThatEvalReads) {
     const auto sample = [&](const char* out, const char* seed, const char* threads) {
-        return run({"sample", model(), path(out), "--sequences", "4", "--sequence-length", "32", "--seed", seed,
-                    "--threads", threads});
+        return run({"sample", model(), path(out), "--sequences", "4", "--sequence-length", "32",
+                    "--seed", seed, "--threads", threads});
     };
     ASSERT_TRUE(succeeded(sample("a.i32", "1", "1")));
     ASSERT_TRUE(succeeded(sample("b.i32", "1", "2")));

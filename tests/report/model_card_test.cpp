@@ -14,16 +14,30 @@ using ::testing::Not;
 using ::testing::StartsWith;
 
 Json a_run(const char* transform) {
-    return {{"version", "0.1.0"}, {"model", "/home/someone/models/small"}, {"scheme", "nvfp4"}, {"recipe", "mr-gptq"},
+    return {{"version", "0.1.0"},
+            {"model", "/home/someone/models/small"},
+            {"scheme", "nvfp4"},
+            {"recipe", "mr-gptq"},
             {"quantizer", "gptq"},
-            {"transforms", {{"qkv", transform}, {"o", transform}, {"gate_up", transform}, {"down", transform}}},
-            {"weight_scales", "sweep"}, {"activation_scales", "sweep8"},
-            {"calibration", {{"source", "/home/someone/text.txt"}, {"sequences", 32}, {"sequence_length", 512}}},
-            {"seed", 7}, {"bits_per_weight", 4.5},
-            {"layers", {{{"name", "model.layers.0.mlp.up_proj"}, {"weight_mse", 0.01}, {"output_error", 0.02},
-                         {"damping", 0.01}, {"dead_columns", 1}},
-                        {{"name", "model.layers.1.mlp.up_proj"}, {"weight_mse", 0.03}, {"output_error", 0.04},
-                         {"damping", 0.1}, {"dead_columns", 2}}}}};
+            {"transforms",
+             {{"qkv", transform}, {"o", transform}, {"gate_up", transform}, {"down", transform}}},
+            {"weight_scales", "sweep"},
+            {"activation_scales", "sweep8"},
+            {"calibration",
+             {{"source", "/home/someone/text.txt"}, {"sequences", 32}, {"sequence_length", 512}}},
+            {"seed", 7},
+            {"bits_per_weight", 4.5},
+            {"layers",
+             {{{"name", "model.layers.0.mlp.up_proj"},
+               {"weight_mse", 0.01},
+               {"output_error", 0.02},
+               {"damping", 0.01},
+               {"dead_columns", 1}},
+              {{"name", "model.layers.1.mlp.up_proj"},
+               {"weight_mse", 0.03},
+               {"output_error", 0.04},
+               {"damping", 0.1},
+               {"dead_columns", 2}}}}};
 }
 
 TEST(ModelCard, StatesTheRecipeAndTheMeanLossOfAKind) {
@@ -54,15 +68,22 @@ TEST(ModelCard, KeepsAHubName) {
     EXPECT_THAT(model_card(run), HasSubstr("base_model: \"file.gguf\""));
 }
 
-TEST(ModelCard, AnEmptyRunIsStillACard) { EXPECT_THAT(model_card(Json::object()), HasSubstr("unknown")); }
-
-TEST(Table, PadsToTheWidestCellAndSetsNumbersRight) {
-    const Table table{{"name", "n"}, {{"a", "1"}, {"\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", "100"}}};
-    EXPECT_EQ(plain_text(table), "name     n\na        1\n\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9  100\n");
-    EXPECT_EQ(markdown({{"name", "n"}, {{"a", "1"}}}), "| name | n |\n|------|--:|\n| a    | 1 |\n");
+TEST(ModelCard, AnEmptyRunIsStillACard) {
+    EXPECT_THAT(model_card(Json::object()), HasSubstr("unknown"));
 }
 
-TEST(Table, AShortRowHasEmptyCells) { EXPECT_EQ(plain_text({{"a", "b"}, {{"x"}}}), "a  b\nx\n"); }
+TEST(Table, PadsToTheWidestCellAndSetsNumbersRight) {
+    const Table table{{"name", "n"},
+                      {{"a", "1"}, {"\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", "100"}}};
+    EXPECT_EQ(plain_text(table),
+              "name     n\na        1\n\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9  100\n");
+    EXPECT_EQ(markdown({{"name", "n"}, {{"a", "1"}}}),
+              "| name | n |\n|------|--:|\n| a    | 1 |\n");
+}
+
+TEST(Table, AShortRowHasEmptyCells) {
+    EXPECT_EQ(plain_text({{"a", "b"}, {{"x"}}}), "a  b\nx\n");
+}
 
 }  // namespace
 }  // namespace hb
