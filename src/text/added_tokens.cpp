@@ -61,12 +61,14 @@ void AddedTokenMatcher::add(std::string_view pattern, const AddedToken& token) {
     starts_[static_cast<unsigned char>(pattern[0])] = true;
 }
 
-AddedTokenMatcher::Match AddedTokenMatcher::longest_at(std::string_view text, std::size_t at) const {
+AddedTokenMatcher::Match AddedTokenMatcher::longest_at(std::string_view text,
+                                                       std::size_t at) const {
     Match best;
     if (!starts_[static_cast<unsigned char>(text[at])]) return best;
     std::uint32_t node = 0;
     for (std::size_t i = at; i < text.size(); ++i) {
-        const auto key = static_cast<std::uint64_t>(node) << 8 | static_cast<unsigned char>(text[i]);
+        const auto key =
+            static_cast<std::uint64_t>(node) << 8 | static_cast<unsigned char>(text[i]);
         const auto child = children_.find(key);
         if (child == children_.end()) break;
         node = child->second;
@@ -85,9 +87,11 @@ void AddedTokenMatcher::split(std::string_view text, std::vector<TextPart>& part
         }
         std::size_t first = at, last = at + match.size;
         at = last;
-        if (match.token->single_word && (ends_with_word(text.substr(0, first)) || starts_with_word(text.substr(last))))
+        if (match.token->single_word &&
+            (ends_with_word(text.substr(0, first)) || starts_with_word(text.substr(last))))
             continue;
-        if (match.token->lstrip) first = std::max(done, without_space_at_end(text.substr(0, first)));
+        if (match.token->lstrip)
+            first = std::max(done, without_space_at_end(text.substr(0, first)));
         if (match.token->rstrip) last += space_at_start(text.substr(last));
         if (last <= first) continue;  // wholly in the space that an rstrip took
         if (first > done) parts.push_back({text.substr(done, first - done)});

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tokens with a fixed spelling that are cut out of a text before anything else touches it: first
-// those matched in the raw text, then, in what is left and normalized, the others. At each place the
-// longest one wins. A trie finds them; `lstrip` and `rstrip` take in the white space around,
+// those matched in the raw text, then, in what is left and normalized, the others. At each place
+// the longest one wins. A trie finds them; `lstrip` and `rstrip` take in the white space around,
 // `single_word` refuses a match that touches a word character.
 #pragma once
 
@@ -28,7 +28,8 @@ struct TextPart {
 
 class AddedTokenMatcher {
 public:
-    void add(std::string_view pattern, const AddedToken& token);  // the first of two equal patterns stays
+    void add(std::string_view pattern,
+             const AddedToken& token);  // the first of two equal patterns stays
     void split(std::string_view text, std::vector<TextPart>& parts) const;
 
 private:
@@ -43,7 +44,7 @@ private:
 
     std::vector<AddedToken> tokens_;
     std::unordered_map<std::uint64_t, std::uint32_t, NodeHash> children_;  // node << 8 | byte
-    std::vector<std::int32_t> ends_ = {-1};                                // by node: index in tokens_
+    std::vector<std::int32_t> ends_ = {-1};  // by node: index in tokens_
     bool starts_[256] = {};
 };
 

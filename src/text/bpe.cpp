@@ -13,7 +13,8 @@ namespace {
 constexpr std::size_t kCachedWordBytes = 64, kCachedWords = 1 << 17;
 
 constexpr std::uint64_t pair_key(std::int32_t left, std::int32_t right) {
-    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 | static_cast<std::uint32_t>(right);
+    return static_cast<std::uint64_t>(static_cast<std::uint32_t>(left)) << 32 |
+           static_cast<std::uint32_t>(right);
 }
 
 struct Symbol {
@@ -37,7 +38,8 @@ struct Word {
     const Merge* merge_at(int at) const {
         const auto& left = symbols[static_cast<std::size_t>(at)];
         if (left.id < 0 || left.next < 0) return nullptr;
-        const auto found = bpe.merges.find(pair_key(left.id, symbols[static_cast<std::size_t>(left.next)].id));
+        const auto found =
+            bpe.merges.find(pair_key(left.id, symbols[static_cast<std::size_t>(left.next)].id));
         return found == bpe.merges.end() ? nullptr : &found->second;
     }
     void consider(int at) {
@@ -72,7 +74,8 @@ void parse_vocabulary(const Field& field, Bpe& bpe) {
         const Field entry{&value, fmt::format("{}['{}']", field.name, token)};
         const auto id = entry.integer();
         if (id < 0 || id >= limit) entry.refuse(fmt::format("an id in 0..{}", limit - 1));
-        if (static_cast<std::size_t>(id) >= bpe.tokens.size()) bpe.tokens.resize(static_cast<std::size_t>(id) + 1);
+        if (static_cast<std::size_t>(id) >= bpe.tokens.size())
+            bpe.tokens.resize(static_cast<std::size_t>(id) + 1);
         auto& slot = bpe.tokens[static_cast<std::size_t>(id)];
         if (!slot.empty()) entry.refuse(fmt::format("an id that '{}' does not have", slot));
         slot = token;
@@ -109,14 +112,16 @@ void parse_merges(const Field& field, Bpe& bpe) {
             if (found == bpe.ids.end()) merge.refuse(fmt::format("'{}' in model.vocab", token));
             return found->second;
         };
-        bpe.merges.insert_or_assign(pair_key(id_of(left), id_of(right)), Merge{rank++, id_of(left + right)});
+        bpe.merges.insert_or_assign(pair_key(id_of(left), id_of(right)),
+                                    Merge{rank++, id_of(left + right)});
     }
 }
 
 }  // namespace
 
 void Bpe::encode(std::string_view word, std::vector<std::int32_t>& out) const {
-    if (word.size() > (std::size_t{1} << 30)) fail("a word of {} bytes; wanted at most 2^30", word.size());
+    if (word.size() > (std::size_t{1} << 30))
+        fail("a word of {} bytes; wanted at most 2^30", word.size());
     if (ignore_merges) {
         const auto found = ids.find(bytes_to_symbols(word));
         if (found != ids.end()) return out.push_back(found->second);
@@ -152,11 +157,13 @@ void BpeCache::encode(std::string_view word, std::vector<std::int32_t>& out) {
 }
 
 Bpe parse_bpe(const Field& model) {
-    if (model["type"].is_null() ? false : model["type"].text() != "BPE") model["type"].refuse("\"BPE\"");
-    model.only({"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "fuse_unk",
-                "byte_fallback", "ignore_merges", "vocab", "merges"});
+    if (model["type"].is_null() ? false : model["type"].text() != "BPE")
+        model["type"].refuse("\"BPE\"");
+    model.only({"type", "dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix",
+                "fuse_unk", "byte_fallback", "ignore_merges", "vocab", "merges"});
     const auto dropout = model["dropout"];
-    if (!dropout.is_null() && !(dropout.value->is_number() && dropout.value->get<double>() == 0)) dropout.refuse("null");
+    if (!dropout.is_null() && !(dropout.value->is_number() && dropout.value->get<double>() == 0))
+        dropout.refuse("null");
     if (!model["unk_token"].is_null()) model["unk_token"].refuse("null");
     for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"})
         if (!model[key].is_null() && !model[key].text().empty()) model[key].refuse("null or \"\"");

@@ -25,11 +25,12 @@ struct Merge {
 };
 
 struct Bpe {
-    std::unordered_map<std::string, std::int32_t> ids;  // by token, spelled in the byte-level alphabet
-    std::vector<std::string> tokens;                    // by id; empty where there is none
+    std::unordered_map<std::string, std::int32_t>
+        ids;                          // by token, spelled in the byte-level alphabet
+    std::vector<std::string> tokens;  // by id; empty where there is none
     std::unordered_map<std::uint64_t, Merge, PairHash> merges;  // (left << 32 | right)
-    std::array<std::int32_t, 256> byte_ids;             // -1: the byte has no token and vanishes
-    bool ignore_merges = false;                         // a word that is a token is taken whole
+    std::array<std::int32_t, 256> byte_ids;  // -1: the byte has no token and vanishes
+    bool ignore_merges = false;              // a word that is a token is taken whole
 
     void encode(std::string_view word, std::vector<std::int32_t>& out) const;
 };

@@ -18,7 +18,8 @@ constexpr auto kSymbols = [] {
     std::array<char32_t, 256> symbols{};
     char32_t next = 0x100;
     for (int byte = 0; byte < 256; ++byte)
-        symbols[static_cast<std::size_t>(byte)] = is_printable(byte) ? static_cast<char32_t>(byte) : next++;
+        symbols[static_cast<std::size_t>(byte)] =
+            is_printable(byte) ? static_cast<char32_t>(byte) : next++;
     return symbols;
 }();
 

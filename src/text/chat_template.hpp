@@ -13,13 +13,15 @@ namespace hb {
 
 class ChatTemplate {
 public:
-    ChatTemplate(std::string_view source, const std::string& where);  // parses; throws Error with a line
+    ChatTemplate(std::string_view source,
+                 const std::string& where);  // parses; throws Error with a line
     ~ChatTemplate();
     ChatTemplate(ChatTemplate&&) noexcept;
     ChatTemplate& operator=(ChatTemplate&&) noexcept;
 
     // `variables` is an object: messages, add_generation_prompt, bos_token, eos_token, tools, ...
-    // Throws Error on raise_exception, on an unknown construct, and past a limit of steps or output.
+    // Throws Error on raise_exception, on an unknown construct, and past a limit of steps or
+    // output.
     std::string render(const Json& variables) const;
 
 private:

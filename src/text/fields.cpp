@@ -9,13 +9,16 @@ namespace hb {
 
 std::string Field::shown() const {
     if (value->is_structured() && value->size() > 8)
-        return fmt::format("{} of {} entries", value->is_array() ? "an array" : "an object", value->size());
+        return fmt::format("{} of {} entries", value->is_array() ? "an array" : "an object",
+                           value->size());
     auto text = value->dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
     if (text.size() > 80) text = text.substr(0, 77) + "...";
     return text;
 }
 
-void Field::refuse(std::string_view wanted) const { fail("{} is {}; wanted {}", name, shown(), wanted); }
+void Field::refuse(std::string_view wanted) const {
+    fail("{} is {}; wanted {}", name, shown(), wanted);
+}
 
 Field Field::operator[](std::string_view key) const {
     static const nlohmann::json null;
@@ -45,7 +48,8 @@ bool Field::flag() const {
 
 std::int64_t Field::integer() const {
     if (!value->is_number_integer()) refuse("an integer");
-    if (value->is_number_unsigned() && value->get<std::uint64_t>() > 0x7fffffffu) refuse("an integer below 2^31");
+    if (value->is_number_unsigned() && value->get<std::uint64_t>() > 0x7fffffffu)
+        refuse("an integer below 2^31");
     return value->get<std::int64_t>();
 }
 
@@ -53,7 +57,8 @@ void Field::only(std::initializer_list<std::string_view> keys) const {
     if (!value->is_object()) refuse("an object");
     for (const auto& [key, unused] : value->items())
         if (std::find(keys.begin(), keys.end(), key) == keys.end())
-            fail("{} has the key '{}', which is not known; a file with it may mean other ids", name, key);
+            fail("{} has the key '{}', which is not known; a file with it may mean other ids", name,
+                 key);
 }
 
 }  // namespace hb

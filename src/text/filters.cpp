@@ -42,15 +42,20 @@ Value filter_default(Interpreter& in, const Value& value, const Arguments& argum
 Value filter_replace(Interpreter& in, const Value& value, const Arguments& arguments) {
     const Bound bound("replace", arguments, {"old", "new", "count"});
     const auto count = bound[2] && !bound[2]->is_none() ? bound.integer_or(2, -1) : -1;
-    return in.text(replace(to_text(value), to_text(bound.value(0)), to_text(bound.value(1)), count));
+    return in.text(
+        replace(to_text(value), to_text(bound.value(0)), to_text(bound.value(1)), count));
 }
 
 Value filter_indent(Interpreter& in, const Value& value, const Arguments& arguments) {
     const Bound bound("indent", arguments, {"width", "first", "blank"});
     if (!value.text()) fail("indent wants a string, not a {}", type_name(value));
     std::string indent(4, ' ');
-    if (bound[0] && bound[0]->text()) indent = *bound[0]->text();
-    else indent.assign(static_cast<std::size_t>(std::clamp<std::int64_t>(bound.integer_or(0, 4), 0, 1000)), ' ');
+    if (bound[0] && bound[0]->text())
+        indent = *bound[0]->text();
+    else
+        indent.assign(
+            static_cast<std::size_t>(std::clamp<std::int64_t>(bound.integer_or(0, 4), 0, 1000)),
+            ' ');
     const auto lines = split_lines(*value.text() + "\n");
     const bool blank = bound.flag_or(2, false);
     std::string out = bound.flag_or(1, false) ? indent : "";
@@ -72,7 +77,8 @@ Value filter_int(Interpreter&, const Value& value, const Arguments& arguments) {
         if (std::isinf(*number)) fail("int of {}", *number);
         if (!std::isnan(*number)) real = *number;
     } else if (const auto* text = value.text()) {
-        if (const auto whole = parse_int(*text, static_cast<int>(bound.integer_or(1, 10)))) return *whole;
+        if (const auto whole = parse_int(*text, static_cast<int>(bound.integer_or(1, 10))))
+            return *whole;
         real = parse_float(*text);
     }
     if (!real || !std::isfinite(*real)) return bound[0] ? *bound[0] : Value(std::int64_t{0});
@@ -101,7 +107,8 @@ Value filter_tojson(Interpreter& in, const Value& value, const Arguments& argume
 }
 
 const Value& operand(const char* what, const Arguments& arguments) {
-    if (arguments.positional.size() != 1 || !arguments.named.empty()) fail("the test '{}' wants one argument", what);
+    if (arguments.positional.size() != 1 || !arguments.named.empty())
+        fail("the test '{}' wants one argument", what);
     return arguments.positional[0];
 }
 
@@ -121,7 +128,8 @@ bool is_same(const Value& a, const Value& b) {
 bool is_cased(const Value& value, bool upper_wanted) {
     bool any = false;
     for (const char c : to_text(value)) {
-        if (static_cast<unsigned char>(c) >= 0x80) fail("'lower' and 'upper' of text beyond ASCII are not supported");
+        if (static_cast<unsigned char>(c) >= 0x80)
+            fail("'lower' and 'upper' of text beyond ASCII are not supported");
         const bool low = c >= 'a' && c <= 'z', high = c >= 'A' && c <= 'Z';
         if (upper_wanted ? low : high) return false;
         any |= low || high;
@@ -129,11 +137,21 @@ bool is_cased(const Value& value, bool upper_wanted) {
     return any;
 }
 
-bool differ(const Value& a, const Value& b) { return !equal(a, b); }
-bool is_below(const Value& a, const Value& b) { return compare(a, b) < 0; }
-bool is_at_most(const Value& a, const Value& b) { return compare(a, b) <= 0; }
-bool is_above(const Value& a, const Value& b) { return compare(a, b) > 0; }
-bool is_at_least(const Value& a, const Value& b) { return compare(a, b) >= 0; }
+bool differ(const Value& a, const Value& b) {
+    return !equal(a, b);
+}
+bool is_below(const Value& a, const Value& b) {
+    return compare(a, b) < 0;
+}
+bool is_at_most(const Value& a, const Value& b) {
+    return compare(a, b) <= 0;
+}
+bool is_above(const Value& a, const Value& b) {
+    return compare(a, b) > 0;
+}
+bool is_at_least(const Value& a, const Value& b) {
+    return compare(a, b) >= 0;
+}
 
 bool divides(const Value& a, const Value& b) {
     const auto number = whole_number(a), divisor = whole_number(b);
@@ -143,20 +161,24 @@ bool divides(const Value& a, const Value& b) {
 
 bool is_sequence(const Value& value) {
     const auto* sequence = value.sequence();
-    return value.is_undefined() || value.text() || value.dict() || (sequence && sequence->is_indexable());
+    return value.is_undefined() || value.text() || value.dict() ||
+           (sequence && sequence->is_indexable());
 }
 
 bool is_iterable(const Value& value) {
-    return value.is_undefined() || value.text() || value.dict() || value.sequence() || value.get<std::shared_ptr<Loop>>();
+    return value.is_undefined() || value.text() || value.dict() || value.sequence() ||
+           value.get<std::shared_ptr<Loop>>();
 }
 
 bool is_callable(const Value& value) {
-    return value.is_undefined() || value.get<std::shared_ptr<const Callable>>() || value.get<std::shared_ptr<Loop>>();
+    return value.is_undefined() || value.get<std::shared_ptr<const Callable>>() ||
+           value.get<std::shared_ptr<Loop>>();
 }
 
 template <auto predicate>
 bool test_plain(Interpreter&, const Value& value, const Arguments& arguments) {
-    if (!arguments.positional.empty() || !arguments.named.empty()) fail("the test takes no argument");
+    if (!arguments.positional.empty() || !arguments.named.empty())
+        fail("the test takes no argument");
     return predicate(value);
 }
 
@@ -174,10 +196,21 @@ bool test_in(Interpreter& in, const Value& value, const Arguments& arguments) {
 const Filters& filters() {
     static const Filters table = [] {
         Filters out = {
-            {"trim", filter_trim}, {"upper", filter_text<upper>}, {"lower", filter_text<lower>},
-            {"capitalize", filter_text<capitalize>}, {"title", filter_text<title_words>}, {"string", filter_string},
-            {"safe", filter_safe}, {"default", filter_default}, {"d", filter_default}, {"replace", filter_replace},
-            {"indent", filter_indent}, {"int", filter_int}, {"float", filter_float}, {"abs", filter_abs}, {"tojson", filter_tojson},
+            {"trim", filter_trim},
+            {"upper", filter_text<upper>},
+            {"lower", filter_text<lower>},
+            {"capitalize", filter_text<capitalize>},
+            {"title", filter_text<title_words>},
+            {"string", filter_string},
+            {"safe", filter_safe},
+            {"default", filter_default},
+            {"d", filter_default},
+            {"replace", filter_replace},
+            {"indent", filter_indent},
+            {"int", filter_int},
+            {"float", filter_float},
+            {"abs", filter_abs},
+            {"tojson", filter_tojson},
         };
         out.insert(sequence_filters().begin(), sequence_filters().end());
         return out;
@@ -209,7 +242,9 @@ const Tests& tests() {
         {"divisibleby", test_with<divides>},
         {"sameas", test_with<is_same>},
         {"in", test_in},
-        {"==", test_with<equal>}, {"eq", test_with<equal>}, {"equalto", test_with<equal>},
+        {"==", test_with<equal>},
+        {"eq", test_with<equal>},
+        {"equalto", test_with<equal>},
         {"!=", test_with<differ>},
         {"ne", test_with<differ>},
         {"<", test_with<is_below>},
@@ -226,16 +261,20 @@ const Tests& tests() {
     return table;
 }
 
-bool is_known_filter(const std::string& name) { return filters().contains(name); }
-bool is_known_test(const std::string& name) { return tests().contains(name); }
+bool is_known_filter(const std::string& name) {
+    return filters().contains(name);
+}
+bool is_known_test(const std::string& name) {
+    return tests().contains(name);
+}
 
 Value Interpreter::filter(const std::string& name, const Value& value, const Arguments& arguments) {
     const auto found = filters().find(name);
     if (found == filters().end()) fail("the filter '{}' is not known", name);
     if (value.text()) budget.charge(value.text()->size() / 8);
     Value out = found->second(*this, value, arguments);
-    const bool keeps_mark = name == "upper" || name == "lower" || name == "trim" || name == "capitalize" || name == "indent" ||
-                            name == "reverse";
+    const bool keeps_mark = name == "upper" || name == "lower" || name == "trim" ||
+                            name == "capitalize" || name == "indent" || name == "reverse";
     if (const auto* source = value.get<Text>(); source && source->safe && keeps_mark)
         if (auto* result = std::get_if<Text>(&out)) result->safe = true;
     return out;

@@ -23,7 +23,9 @@ const Tests& tests();
 
 std::string to_json_text(const Value& value, const Arguments& arguments);
 // Nothing when Python's type has no such attribute; throws when it has and we do not.
-std::optional<Value> bound_method(Interpreter& interpreter, const Value& self, const std::string& name);
-Value loop_attribute(Interpreter& interpreter, const std::shared_ptr<Loop>& loop, const std::string& name);
+std::optional<Value> bound_method(Interpreter& interpreter, const Value& self,
+                                  const std::string& name);
+Value loop_attribute(Interpreter& interpreter, const std::shared_ptr<Loop>& loop,
+                     const std::string& name);
 
 }  // namespace hb::jinja

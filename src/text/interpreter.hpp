@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Walks the syntax tree. A scope is a frame of jinja2: the template, one turn of a loop, a macro's
-// call, a block `set`; `if` has none. Names are looked up outwards, then in the variables, then among
-// the functions. Macros hold their scope, which holds them: all scopes are emptied at the end.
+// call, a block `set`; `if` has none. Names are looked up outwards, then in the variables, then
+// among the functions. Macros hold their scope, which holds them: all scopes are emptied at the
+// end.
 #pragma once
 
 #include <map>
@@ -17,7 +18,8 @@ namespace hb::jinja {
 
 struct Scope {
     std::shared_ptr<Scope> parent;
-    std::map<std::string, Value, std::less<>> names;
+    const Names* unset = nullptr;
+    std::map<std::string, Value, std::less<>> names = {};
 };
 using ScopePtr = std::shared_ptr<Scope>;
 
@@ -28,7 +30,7 @@ public:
     Interpreter(const Interpreter&) = delete;
     Interpreter& operator=(const Interpreter&) = delete;
 
-    std::string run(const Body& body);
+    std::string run(const Body& body, const Names& unset);
 
     Budget budget;
     Value attribute(const Value& of, const std::string& name);
@@ -50,10 +52,10 @@ private:
     Flow run_loop(const Statement& statement);
     void run_macro(const Statement& statement);
     Value call_macro(const Statement& statement, const ScopePtr& home, const Arguments& arguments);
-    std::string captured(const Body& body);
+    std::string captured(const Statement& statement);
     void assign(const Expr& target, const Value& value);
     void print(std::string_view bytes);
-    ScopePtr enter(ScopePtr parent);
+    ScopePtr enter(ScopePtr parent, const Names* unset = nullptr);
 
     Value eval(const Expr& expr);
     Value eval_part(const Expr& expr, std::size_t part) { return eval(*expr.parts[part]); }

@@ -24,18 +24,25 @@ struct Writer {
             const char32_t c = next_code_point(value, at);
             constexpr std::u32string_view kSpecial = U"\"\\\n\r\t\f\b";
             const auto known = kSpecial.find(c);
-            if (known != std::u32string_view::npos) (out += '\\') += "\"\\nrtfb"[known];
-            else if (c < 0x20 || (ensure_ascii && c >= 0x7f && c < 0x10000 && c != 0x7f)) escaped(c);
-            else if (ensure_ascii && c >= 0x10000) escaped(0xd7c0 + (c >> 10)), escaped(0xdc00 + (c & 0x3ff));
-            else append_utf8(out, c);
+            if (known != std::u32string_view::npos)
+                (out += '\\') += "\"\\nrtfb"[known];
+            else if (c < 0x20 || (ensure_ascii && c >= 0x7f && c < 0x10000 && c != 0x7f))
+                escaped(c);
+            else if (ensure_ascii && c >= 0x10000)
+                escaped(0xd7c0 + (c >> 10)), escaped(0xdc00 + (c & 0x3ff));
+            else
+                append_utf8(out, c);
         }
         out += '"';
     }
 
     void number(double x) {
-        if (std::isnan(x)) out += "NaN";
-        else if (std::isinf(x)) out += x < 0 ? "-Infinity" : "Infinity";
-        else out += float_repr(x);
+        if (std::isnan(x))
+            out += "NaN";
+        else if (std::isinf(x))
+            out += x < 0 ? "-Infinity" : "Infinity";
+        else
+            out += float_repr(x);
     }
 
     void line(int depth) {
@@ -71,7 +78,8 @@ struct Writer {
         std::vector<const std::pair<Value, Value>*> order;
         for (const auto& item : value.items) order.push_back(&item);
         if (sort_keys)
-            std::stable_sort(order.begin(), order.end(), [](auto a, auto b) { return compare(a->first, b->first) < 0; });
+            std::stable_sort(order.begin(), order.end(),
+                             [](auto a, auto b) { return compare(a->first, b->first) < 0; });
         out += '{';
         for (std::size_t i = 0; i < order.size(); ++i) {
             if (i) out += item_separator;
@@ -86,15 +94,23 @@ struct Writer {
 
     void write(const Value& value, int depth) {
         if (out.size() > kLargestText) fail("tojson makes a string that is too large");
-        if (value.is_none()) out += "null";
-        else if (const auto* flag = value.get<bool>()) out += *flag ? "true" : "false";
-        else if (const auto* whole = value.get<std::int64_t>()) out += std::to_string(*whole);
-        else if (const auto* real = value.get<double>()) number(*real);
-        else if (value.text()) text(*value.text());
-        else if (value.dict()) dict(*value.dict(), depth);
-        else if (value.sequence() && (value.sequence()->kind == SequenceKind::list || value.sequence()->kind == SequenceKind::tuple))
+        if (value.is_none())
+            out += "null";
+        else if (const auto* flag = value.get<bool>())
+            out += *flag ? "true" : "false";
+        else if (const auto* whole = value.get<std::int64_t>())
+            out += std::to_string(*whole);
+        else if (const auto* real = value.get<double>())
+            number(*real);
+        else if (value.text())
+            text(*value.text());
+        else if (value.dict())
+            dict(*value.dict(), depth);
+        else if (value.sequence() && (value.sequence()->kind == SequenceKind::list ||
+                                      value.sequence()->kind == SequenceKind::tuple))
             list(value.sequence()->items, depth);
-        else fail("tojson: a value of the type {} is not JSON", type_name(value));
+        else
+            fail("tojson: a value of the type {} is not JSON", type_name(value));
     }
 };
 
@@ -106,8 +122,12 @@ std::string to_json_text(const Value& value, const Arguments& arguments) {
     writer.ensure_ascii = bound.flag_or(0, false);
     writer.sort_keys = bound.flag_or(3, false);
     if (bound[1] && !bound[1]->is_none()) {
-        if (bound[1]->text()) writer.indent = *bound[1]->text();
-        else writer.indent = std::string(static_cast<std::size_t>(std::clamp<std::int64_t>(bound.integer_or(1, 0), 0, 100)), ' ');
+        if (bound[1]->text())
+            writer.indent = *bound[1]->text();
+        else
+            writer.indent = std::string(
+                static_cast<std::size_t>(std::clamp<std::int64_t>(bound.integer_or(1, 0), 0, 100)),
+                ' ');
     }
     writer.item_separator = writer.indent ? "," : ", ";
     writer.key_separator = ": ";

@@ -12,11 +12,16 @@
 namespace hb::jinja {
 namespace {
 
-constexpr std::array<std::string_view, 26> kSymbols = {"//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[",
-                                                       "]",  "(",  ")",  "{",  "}",  ">",  "<", "=", ".", ":", "|", ",", ";"};
+constexpr std::array<std::string_view, 26> kSymbols = {
+    "//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[",
+    "]",  "(",  ")",  "{",  "}",  ">",  "<", "=", ".", ":", "|", ",", ";"};
 
-bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_name_start(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
 
 std::string with_unix_newlines(std::string_view source) {
     std::string out;
@@ -41,8 +46,9 @@ struct Lexer {
     bool line_starting = true;
 
     int line() {
-        line_here += static_cast<int>(std::count(source.begin() + static_cast<std::ptrdiff_t>(counted),
-                                                 source.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
+        line_here +=
+            static_cast<int>(std::count(source.begin() + static_cast<std::ptrdiff_t>(counted),
+                                        source.begin() + static_cast<std::ptrdiff_t>(at), '\n'));
         counted = at;
         return line_here;
     }
@@ -50,11 +56,15 @@ struct Lexer {
     [[noreturn]] void refuse(fmt::format_string<Args...> text, Args&&... args) {
         fail("{}: line {}: {}", where, line(), fmt::format(text, std::forward<Args>(args)...));
     }
-    bool starts(std::string_view text) const { return std::string_view(source).substr(at).starts_with(text); }
+    bool starts(std::string_view text) const {
+        return std::string_view(source).substr(at).starts_with(text);
+    }
     std::string_view rest() const { return std::string_view(source).substr(at); }
     void skip_space() { at += leading_space(rest()); }
 
-    void push(TokenKind kind, std::string text) { tokens.push_back({kind, std::move(text), line()}); }
+    void push(TokenKind kind, std::string text) {
+        tokens.push_back({kind, std::move(text), line()});
+    }
 
     // Text up to a tag; `sign` stands behind the tag's opening, `block` is false for {{.
     void push_text(std::size_t first, std::size_t last, char sign, bool block) {
@@ -65,13 +75,15 @@ struct Lexer {
             const auto newline = text.rfind('\n');
             const auto start = newline == std::string_view::npos ? 0 : newline + 1;
             const auto blank = text.substr(start);
-            if ((start > 0 || line_starting) && !blank.empty() && without_trailing_space(blank) == 0)
+            if ((start > 0 || line_starting) && !blank.empty() &&
+                without_trailing_space(blank) == 0)
                 text = text.substr(0, start);
         }
         if (!text.empty()) push(TokenKind::text, std::string(text));
     }
     char take_sign() {
-        const char sign = at < source.size() && (source[at] == '-' || source[at] == '+') ? source[at] : ' ';
+        const char sign =
+            at < source.size() && (source[at] == '-' || source[at] == '+') ? source[at] : ' ';
         if (sign != ' ') ++at;
         return sign;
     }
@@ -81,8 +93,10 @@ struct Lexer {
         for (const std::string_view sign : {"", "-", "+"}) {
             if (!starts(std::string(sign) + std::string(mark))) continue;
             at += sign.size() + mark.size();
-            if (sign == "-") skip_space();
-            else if (sign.empty() && starts("\n")) ++at;
+            if (sign == "-")
+                skip_space();
+            else if (sign.empty() && starts("\n"))
+                ++at;
             line_starting = at > first && source[at - 1] == '\n';
             return true;
         }
@@ -93,8 +107,9 @@ struct Lexer {
         while (at < source.size()) {
             const auto first = at;
             auto tag = source.find('{', at);
-            while (tag != std::string::npos && (tag + 1 >= source.size() || std::string_view("{%#").find(source[tag + 1]) ==
-                                                                               std::string_view::npos))
+            while (tag != std::string::npos &&
+                   (tag + 1 >= source.size() ||
+                    std::string_view("{%#").find(source[tag + 1]) == std::string_view::npos))
                 tag = source.find('{', tag + 1);
             if (tag == std::string::npos) {
                 push(TokenKind::text, source.substr(first));
@@ -107,9 +122,12 @@ struct Lexer {
             const auto behind = std::exchange(at, first);
             push_text(first, tag, sign, kind != '{');
             at = behind;
-            if (kind == '#') comment();
-            else if (kind == '{') print();
-            else block();
+            if (kind == '#')
+                comment();
+            else if (kind == '{')
+                print();
+            else
+                block();
         }
         push(TokenKind::end, "end of the template");
     }
@@ -118,7 +136,8 @@ struct Lexer {
         const auto first = at;
         const auto close = source.find("#}", at);
         if (close == std::string::npos) refuse("a comment '{{#' without '#}}'");
-        const bool has_sign = close > first && (source[close - 1] == '-' || source[close - 1] == '+');
+        const bool has_sign =
+            close > first && (source[close - 1] == '-' || source[close - 1] == '+');
         at = has_sign ? close - 1 : close;
         take_end("#}");
     }
@@ -149,7 +168,8 @@ struct Lexer {
         if (strip) skip_space();
         line_starting = strip && source[at - 1] == '\n';
         const auto first = at;
-        for (auto tag = source.find("{%", at); tag != std::string::npos; tag = source.find("{%", tag + 1)) {
+        for (auto tag = source.find("{%", at); tag != std::string::npos;
+             tag = source.find("{%", tag + 1)) {
             at = tag + 2;
             const char sign = take_sign();
             skip_space();
@@ -192,14 +212,16 @@ struct Lexer {
         if (is_digit(c)) return number();
         if (is_name_start(c)) {
             auto last = at;
-            while (last < source.size() && (is_name_start(source[last]) || is_digit(source[last]))) ++last;
+            while (last < source.size() && (is_name_start(source[last]) || is_digit(source[last])))
+                ++last;
             push(TokenKind::name, source.substr(at, last - at));
             at = last;
             return;
         }
         for (const auto symbol : kSymbols) {
             if (!starts(symbol)) continue;
-            if (symbol == "(" || symbol == "[" || symbol == "{") open += symbol == "(" ? ')' : symbol == "[" ? ']' : '}';
+            if (symbol == "(" || symbol == "[" || symbol == "{")
+                open += symbol == "(" ? ')' : symbol == "[" ? ']' : '}';
             if (symbol == ")" || symbol == "]" || symbol == "}") {
                 if (open.empty() || open.back() != symbol[0]) refuse("unexpected '{}'", symbol);
                 open.pop_back();
@@ -231,7 +253,8 @@ struct Lexer {
         const bool behind_dot = !tokens.empty() && at > 0 && source[at - 1] == '.';
         const auto literal = read_number(rest(), !behind_dot);
         if (literal.size == 0) refuse("the number '{}' is not supported", source.substr(at, 24));
-        push(literal.is_real ? TokenKind::real : TokenKind::integer, source.substr(at, literal.size));
+        push(literal.is_real ? TokenKind::real : TokenKind::integer,
+             source.substr(at, literal.size));
         tokens.back().integer = literal.integer;
         tokens.back().real = literal.real;
         at += literal.size;
@@ -241,7 +264,9 @@ struct Lexer {
 }  // namespace
 
 std::vector<Token> tokenize(std::string_view source, const std::string& where) {
-    if (source.size() > kLargestTemplate) fail("{}: a template of {} bytes; wanted at most {}", where, source.size(), kLargestTemplate);
+    if (source.size() > kLargestTemplate)
+        fail("{}: a template of {} bytes; wanted at most {}", where, source.size(),
+             kLargestTemplate);
     Lexer lexer{with_unix_newlines(replace_invalid_utf8(source)), where};
     lexer.run();
     return std::move(lexer.tokens);

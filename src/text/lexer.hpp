@@ -11,7 +11,19 @@
 
 namespace hb::jinja {
 
-enum class TokenKind { text, block_begin, block_end, print_begin, print_end, name, string, integer, real, symbol, end };
+enum class TokenKind {
+    text,
+    block_begin,
+    block_end,
+    print_begin,
+    print_end,
+    name,
+    string,
+    integer,
+    real,
+    symbol,
+    end
+};
 
 struct Token {
     TokenKind kind;
@@ -20,7 +32,9 @@ struct Token {
     std::int64_t integer = 0;
     double real = 0;
 
-    bool is(TokenKind wanted, std::string_view spelled) const { return kind == wanted && text == spelled; }
+    bool is(TokenKind wanted, std::string_view spelled) const {
+        return kind == wanted && text == spelled;
+    }
     bool is_name(std::string_view spelled) const { return is(TokenKind::name, spelled); }
     bool is_symbol(std::string_view spelled) const { return is(TokenKind::symbol, spelled); }
 };

@@ -34,7 +34,8 @@ Value str_map(Interpreter& in, const Value& self, const Arguments& arguments) {
 template <auto function>
 Value str_split(Interpreter& in, const Value& self, const Arguments& arguments) {
     const Bound bound("split", arguments, {"sep", "maxsplit"});
-    return text_list(in, function(*self.text(), bound.text_or_none(0), bound.integer_or(1, -1)), self.get<Text>()->safe);
+    return text_list(in, function(*self.text(), bound.text_or_none(0), bound.integer_or(1, -1)),
+                     self.get<Text>()->safe);
 }
 
 Value str_splitlines(Interpreter& in, const Value& self, const Arguments& arguments) {
@@ -46,8 +47,10 @@ template <bool start>
 Value str_has_affix(Interpreter&, const Value& self, const Arguments& arguments) {
     const Bound bound("startswith", arguments, {"prefix"});
     const auto has = [&self](const Value& affix) {
-        if (!affix.text()) fail("startswith and endswith want a string, not a {}", type_name(affix));
-        return start ? self.text()->starts_with(*affix.text()) : self.text()->ends_with(*affix.text());
+        if (!affix.text())
+            fail("startswith and endswith want a string, not a {}", type_name(affix));
+        return start ? self.text()->starts_with(*affix.text())
+                     : self.text()->ends_with(*affix.text());
     };
     const auto* several = bound.value(0).sequence();
     if (!several || several->kind != SequenceKind::tuple) return has(bound.value(0));
@@ -94,7 +97,8 @@ Value str_join(Interpreter& in, const Value& self, const Arguments& arguments) {
 Value str_isdigit(Interpreter&, const Value& self, const Arguments& arguments) {
     const Bound bound("isdigit", arguments, {});
     for (const char c : *self.text())
-        if (static_cast<unsigned char>(c) >= 0x80) fail("isdigit of text beyond ASCII is not supported");
+        if (static_cast<unsigned char>(c) >= 0x80)
+            fail("isdigit of text beyond ASCII is not supported");
     const auto digit = [](char c) { return c >= '0' && c <= '9'; };
     return !self.text()->empty() && std::all_of(self.text()->begin(), self.text()->end(), digit);
 }
@@ -120,19 +124,25 @@ Value str_format(Interpreter& in, const Value& self, const Arguments& arguments)
             continue;
         }
         const auto close = text.find('}', at);
-        if (text[at] == '}' || close == std::string::npos) fail("format: a brace without its pair in '{}'", text.substr(0, 80));
+        if (text[at] == '}' || close == std::string::npos)
+            fail("format: a brace without its pair in '{}'", text.substr(0, 80));
         const auto field = text.substr(at + 1, close - at - 1);
-        if (field.find_first_of(".[!:{") != std::string::npos) fail("format: the field '{{{}}}' is not supported", field);
-        const bool number = !field.empty() && field.size() < 5 && field.find_first_not_of("0123456789") == std::string::npos;
+        if (field.find_first_of(".[!:{") != std::string::npos)
+            fail("format: the field '{{{}}}' is not supported", field);
+        const bool number = !field.empty() && field.size() < 5 &&
+                            field.find_first_not_of("0123456789") == std::string::npos;
         any_number |= number;
-        if (any_number && (next > 0 || field.empty())) fail("format: numbered and plain fields in one string");
+        if (any_number && (next > 0 || field.empty()))
+            fail("format: numbered and plain fields in one string");
         const auto index = number ? static_cast<std::size_t>(std::stoul(field)) : next;
         if (field.empty() || number) {
-            if (index >= arguments.positional.size()) fail("format: no argument for the field {}", index);
+            if (index >= arguments.positional.size())
+                fail("format: no argument for the field {}", index);
             out += to_text(arguments.positional[index]);
             next += field.empty();
         } else {
-            const auto named = std::find_if(arguments.named.begin(), arguments.named.end(), [&](const auto& a) { return a.first == field; });
+            const auto named = std::find_if(arguments.named.begin(), arguments.named.end(),
+                                            [&](const auto& a) { return a.first == field; });
             if (named == arguments.named.end()) fail("format: no argument '{}'", field);
             out += to_text(named->second);
         }
@@ -147,9 +157,12 @@ Value dict_view(Interpreter& in, const Value& self, const Arguments& arguments) 
     const Bound bound("the view of a dict", arguments, {});
     Values out;
     for (const auto& [key, value] : self.dict()->items) {
-        if (kind == SequenceKind::keys) out.push_back(key);
-        else if (kind == SequenceKind::values) out.push_back(value);
-        else out.push_back(make_sequence(in.budget, SequenceKind::tuple, {key, value}));
+        if (kind == SequenceKind::keys)
+            out.push_back(key);
+        else if (kind == SequenceKind::values)
+            out.push_back(value);
+        else
+            out.push_back(make_sequence(in.budget, SequenceKind::tuple, {key, value}));
     }
     return make_sequence(in.budget, kind, std::move(out));
 }
@@ -170,49 +183,74 @@ Value list_count(Interpreter& in, const Value& self, const Arguments& arguments)
     const Bound bound("count", arguments, {"value"});
     const auto& items = self.sequence()->items;
     in.budget.charge(items.size());
-    return static_cast<std::int64_t>(std::count_if(items.begin(), items.end(), [&](const Value& v) { return equal(v, bound.value(0)); }));
+    return static_cast<std::int64_t>(std::count_if(
+        items.begin(), items.end(), [&](const Value& v) { return equal(v, bound.value(0)); }));
 }
 
 Value list_index(Interpreter& in, const Value& self, const Arguments& arguments) {
     const Bound bound("index", arguments, {"value"});
     const auto& items = self.sequence()->items;
     in.budget.charge(items.size());
-    const auto found = std::find_if(items.begin(), items.end(), [&](const Value& v) { return equal(v, bound.value(0)); });
+    const auto found = std::find_if(items.begin(), items.end(),
+                                    [&](const Value& v) { return equal(v, bound.value(0)); });
     if (found == items.end()) fail("index: the value is not in the list");
     return static_cast<std::int64_t>(found - items.begin());
 }
 
 const Methods kText = {
-    {"strip", str_strip<true, true>}, {"lstrip", str_strip<true, false>}, {"rstrip", str_strip<false, true>},
-    {"upper", str_map<upper>}, {"lower", str_map<lower>}, {"title", str_map<title>}, {"capitalize", str_map<capitalize>},
-    {"split", str_split<split>}, {"rsplit", str_split<split_from_right>}, {"splitlines", str_splitlines},
-    {"startswith", str_has_affix<true>}, {"endswith", str_has_affix<false>}, {"removeprefix", str_remove_affix<true>},
-    {"removesuffix", str_remove_affix<false>}, {"replace", str_replace}, {"find", str_find<false>}, {"rfind", str_find<true>},
-    {"count", str_count}, {"join", str_join}, {"isdigit", str_isdigit}, {"isspace", str_isspace}, {"format", str_format},
+    {"strip", str_strip<true, true>},
+    {"lstrip", str_strip<true, false>},
+    {"rstrip", str_strip<false, true>},
+    {"upper", str_map<upper>},
+    {"lower", str_map<lower>},
+    {"title", str_map<title>},
+    {"capitalize", str_map<capitalize>},
+    {"split", str_split<split>},
+    {"rsplit", str_split<split_from_right>},
+    {"splitlines", str_splitlines},
+    {"startswith", str_has_affix<true>},
+    {"endswith", str_has_affix<false>},
+    {"removeprefix", str_remove_affix<true>},
+    {"removesuffix", str_remove_affix<false>},
+    {"replace", str_replace},
+    {"find", str_find<false>},
+    {"rfind", str_find<true>},
+    {"count", str_count},
+    {"join", str_join},
+    {"isdigit", str_isdigit},
+    {"isspace", str_isspace},
+    {"format", str_format},
 };
 const Methods kDict = {
-    {"items", dict_view<SequenceKind::items>}, {"keys", dict_view<SequenceKind::keys>}, {"values", dict_view<SequenceKind::values>},
-    {"get", dict_get}, {"copy", dict_copy},
+    {"items", dict_view<SequenceKind::items>},
+    {"keys", dict_view<SequenceKind::keys>},
+    {"values", dict_view<SequenceKind::values>},
+    {"get", dict_get},
+    {"copy", dict_copy},
 };
 const Methods kList = {{"count", list_count}, {"index", list_index}};
 const Methods kNone = {};
 
 // What Python has and we do not.
 constexpr std::string_view kOtherText =
-    " casefold center encode expandtabs format_map index isalnum isalpha isascii isdecimal isidentifier islower isnumeric"
-    " isprintable istitle isupper ljust maketrans partition rindex rjust rpartition swapcase translate zfill ";
+    " casefold center encode expandtabs format_map index isalnum isalpha isascii isdecimal "
+    "isidentifier islower isnumeric"
+    " isprintable istitle isupper ljust maketrans partition rindex rjust rpartition swapcase "
+    "translate zfill ";
 constexpr std::string_view kOtherDict = " clear fromkeys pop popitem setdefault update ";
 constexpr std::string_view kOtherList = " append clear copy extend insert pop remove reverse sort ";
 constexpr std::string_view kOtherView = " isdisjoint mapping close send throw start stop step ";
 constexpr std::string_view kOtherNumber =
-    " as_integer_ratio bit_count bit_length conjugate denominator from_bytes fromhex hex imag is_integer numerator real to_bytes ";
+    " as_integer_ratio bit_count bit_length conjugate denominator from_bytes fromhex hex imag "
+    "is_integer numerator real to_bytes ";
 
 // jinja2 would escape the arguments of a method of a string marked safe.
 void mark_safe(Text& result, const Arguments& arguments) {
     const auto plain = [](const Value& value) {
         return value.text() && value.text()->find_first_of("&<>'\"") == std::string::npos;
     };
-    if (!arguments.named.empty() || !std::all_of(arguments.positional.begin(), arguments.positional.end(), plain))
+    if (!arguments.named.empty() ||
+        !std::all_of(arguments.positional.begin(), arguments.positional.end(), plain))
         fail("this argument to a method of a string marked safe is not supported");
     result.safe = true;
 }
@@ -223,7 +261,8 @@ std::pair<const Methods*, std::string_view> methods_of(const Value& self) {
     if (self.is_number()) return {&kNone, kOtherNumber};
     const auto* sequence = self.sequence();
     if (!sequence) return {&kNone, ""};
-    if (sequence->kind == SequenceKind::list || sequence->kind == SequenceKind::range) return {&kList, kOtherList};
+    if (sequence->kind == SequenceKind::list || sequence->kind == SequenceKind::range)
+        return {&kList, kOtherList};
     if (sequence->kind == SequenceKind::tuple) return {&kList, ""};
     return {&kNone, kOtherView};
 }
@@ -241,7 +280,8 @@ std::optional<Value> bound_method(Interpreter& in, const Value& self, const std:
         if (self.text()) in.budget.charge(self.text()->size() / 8);
         Value out = method(in, self, arguments);
         const auto* source = self.get<Text>();
-        if (auto* result = std::get_if<Text>(&out); result && source && source->safe) mark_safe(*result, arguments);
+        if (auto* result = std::get_if<Text>(&out); result && source && source->safe)
+            mark_safe(*result, arguments);
         return out;
     };
     return std::make_shared<const Callable>(Callable{name, std::move(body)});

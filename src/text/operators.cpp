@@ -20,12 +20,18 @@ namespace {
 std::string escaped(const std::string& text) {
     std::string out;
     for (const char c : text) {
-        if (c == '&') out += "&amp;";
-        else if (c == '<') out += "&lt;";
-        else if (c == '>') out += "&gt;";
-        else if (c == '\'') out += "&#39;";
-        else if (c == '"') out += "&#34;";
-        else out += c;
+        if (c == '&')
+            out += "&amp;";
+        else if (c == '<')
+            out += "&lt;";
+        else if (c == '>')
+            out += "&gt;";
+        else if (c == '\'')
+            out += "&#39;";
+        else if (c == '"')
+            out += "&#34;";
+        else
+            out += c;
     }
     return out;
 }
@@ -48,10 +54,14 @@ std::int64_t integer_power(std::int64_t base, std::int64_t exponent) {
 Value integer_arithmetic(const std::string& name, std::int64_t a, std::int64_t b) {
     std::int64_t out = 0;
     bool overflow = false;
-    if (name == "+") overflow = __builtin_add_overflow(a, b, &out);
-    else if (name == "-") overflow = __builtin_sub_overflow(a, b, &out);
-    else if (name == "*") overflow = __builtin_mul_overflow(a, b, &out);
-    else if (name == "**") return integer_power(a, b);  // b >= 0
+    if (name == "+")
+        overflow = __builtin_add_overflow(a, b, &out);
+    else if (name == "-")
+        overflow = __builtin_sub_overflow(a, b, &out);
+    else if (name == "*")
+        overflow = __builtin_mul_overflow(a, b, &out);
+    else if (name == "**")
+        return integer_power(a, b);  // b >= 0
     else {
         if (b == 0) fail("'{}' by zero", name);
         if (name == "/") return static_cast<double>(a) / static_cast<double>(b);
@@ -96,7 +106,8 @@ Value real_arithmetic(const std::string& name, double a, double b) {
 Value repeat(Budget& budget, const Value& value, std::int64_t times) {
     const auto count = static_cast<std::size_t>(std::max<std::int64_t>(times, 0));
     if (const auto* text = value.get<Text>()) {
-        if (count > 0 && text->bytes->size() > kLargestText / count) fail("'*' makes a string that is too large");
+        if (count > 0 && text->bytes->size() > kLargestText / count)
+            fail("'*' makes a string that is too large");
         std::string out;
         for (std::size_t i = 0; i < count && !text->bytes->empty(); ++i) out += *text->bytes;
         return make_text(budget, std::move(out), text->safe);
@@ -105,22 +116,27 @@ Value repeat(Budget& budget, const Value& value, std::int64_t times) {
     const auto size = sequence.items.size();
     if (size > 0 && count > 1'000'000 / size) fail("'*' makes a list that is too large");
     Values items;
-    for (std::size_t i = 0; i < count && size > 0; ++i) items.insert(items.end(), sequence.items.begin(), sequence.items.end());
+    for (std::size_t i = 0; i < count && size > 0; ++i)
+        items.insert(items.end(), sequence.items.begin(), sequence.items.end());
     return make_sequence(budget, sequence.kind, std::move(items));
 }
 
 bool is_repeatable(const Value& value) {
     const auto* sequence = value.sequence();
-    return value.text() || (sequence && (sequence->kind == SequenceKind::list || sequence->kind == SequenceKind::tuple));
+    return value.text() || (sequence && (sequence->kind == SequenceKind::list ||
+                                         sequence->kind == SequenceKind::tuple));
 }
 
 Value add_containers(Budget& budget, const Value& a, const Value& b) {
     const auto *left = a.get<Text>(), *right = b.get<Text>();
     if (left && right) {
-        if (left->bytes->size() + right->bytes->size() > kLargestText) fail("'+' makes a string that is too large");
+        if (left->bytes->size() + right->bytes->size() > kLargestText)
+            fail("'+' makes a string that is too large");
         return make_text(budget, added(*left, *right), left->safe || right->safe);
     }
-    if (!is_repeatable(a) || !is_repeatable(b) || left || right || a.sequence()->kind != b.sequence()->kind) fail_types("+", a, b);
+    if (!is_repeatable(a) || !is_repeatable(b) || left || right ||
+        a.sequence()->kind != b.sequence()->kind)
+        fail_types("+", a, b);
     Values items = a.sequence()->items;
     budget.charge(4 * b.sequence()->items.size());
     items.insert(items.end(), b.sequence()->items.begin(), b.sequence()->items.end());
@@ -138,7 +154,8 @@ std::int64_t bound_or(const Value& bound, std::int64_t otherwise) {
     return *whole;
 }
 
-Range slice_range(std::int64_t size, const Value& start, const Value& stop, const Value& step_value) {
+Range slice_range(std::int64_t size, const Value& start, const Value& stop,
+                  const Value& step_value) {
     const auto step = bound_or(step_value, 1);
     if (step == 0) fail("a slice with the step 0");
     const auto low = step > 0 ? 0 : -1, high = step > 0 ? 0 : -1;
@@ -165,7 +182,8 @@ Items take(const Items& items, const Range& range) {
 Value binary(Budget& budget, const std::string& name, const Value& a, const Value& b) {
     if (a.is_number() && b.is_number()) {
         const auto left = a.integer(), right = b.integer();
-        if (left && right && !(name == "**" && *right < 0)) return integer_arithmetic(name, *left, *right);
+        if (left && right && !(name == "**" && *right < 0))
+            return integer_arithmetic(name, *left, *right);
         return real_arithmetic(name, a.number(), b.number());
     }
     if (name == "+") return add_containers(budget, a, b);
@@ -190,8 +208,10 @@ Value positive(const Value& value) {
     fail("'+' does not work on a {}", type_name(value));
 }
 
-Value slice(Budget& budget, const Value& of, const Value& start, const Value& stop, const Value& step) {
-    if (const auto* missing = of.get<Undefined>()) fail("{} is undefined and cannot be sliced", missing->hint);
+Value slice(Budget& budget, const Value& of, const Value& start, const Value& stop,
+            const Value& step) {
+    if (const auto* missing = of.get<Undefined>())
+        fail("{} is undefined and cannot be sliced", missing->hint);
     if (const auto* text = of.get<Text>()) {
         budget.charge(text->bytes->size() / 4);
         const auto points = to_code_points(*text->bytes);
@@ -201,7 +221,8 @@ Value slice(Budget& budget, const Value& of, const Value& start, const Value& st
     const auto* sequence = of.sequence();
     if (!sequence || !is_repeatable(of)) fail("a {} cannot be sliced", type_name(of));
     budget.charge(sequence->items.size());
-    const auto range = slice_range(static_cast<std::int64_t>(sequence->items.size()), start, stop, step);
+    const auto range =
+        slice_range(static_cast<std::int64_t>(sequence->items.size()), start, stop, step);
     return make_sequence(budget, sequence->kind, take(sequence->items, range));
 }
 
@@ -209,7 +230,8 @@ Value at_index(Budget& budget, const Value& of, std::int64_t index) {
     const auto size = static_cast<std::int64_t>(length(of));
     if (index < 0) index += size;
     if (index < 0 || index >= size) return Undefined{"the item behind the end"};
-    if (const auto* sequence = of.sequence()) return sequence->items[static_cast<std::size_t>(index)];
+    if (const auto* sequence = of.sequence())
+        return sequence->items[static_cast<std::size_t>(index)];
     const auto& bytes = *of.text();
     budget.charge(bytes.size() / 4);
     std::size_t first = 0;

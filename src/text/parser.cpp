@@ -95,8 +95,8 @@ ExprPtr Parser::comparison() {
     while (true) {
         const auto& token = here();
         const bool symbol = token.kind == TokenKind::symbol;
-        if (symbol && (token.text == "==" || token.text == "!=" || token.text == "<" || token.text == "<=" || token.text == ">" ||
-                       token.text == ">=")) {
+        if (symbol && (token.text == "==" || token.text == "!=" || token.text == "<" ||
+                       token.text == "<=" || token.text == ">" || token.text == ">=")) {
             compare_with(tokens_[at_++].text);
         } else if (skip_name("in")) {
             compare_with("in");
@@ -129,7 +129,8 @@ ExprPtr Parser::concatenation() {
 
 ExprPtr Parser::product() {
     auto left = power();
-    while (here().is_symbol("*") || here().is_symbol("/") || here().is_symbol("//") || here().is_symbol("%")) {
+    while (here().is_symbol("*") || here().is_symbol("/") || here().is_symbol("//") ||
+           here().is_symbol("%")) {
         const auto name = tokens_[at_++].text;
         left = join(ExprKind::binary, name, std::move(left), power());
     }
@@ -163,9 +164,12 @@ ExprPtr Parser::primary() {
     switch (token.kind) {
         case TokenKind::name:
             ++at_;
-            if (token.text == "true" || token.text == "True") expr->value = true;
-            else if (token.text == "false" || token.text == "False") expr->value = false;
-            else if (token.text != "none" && token.text != "None") return make(ExprKind::name, token.line, token.text);
+            if (token.text == "true" || token.text == "True")
+                expr->value = true;
+            else if (token.text == "false" || token.text == "False")
+                expr->value = false;
+            else if (token.text != "none" && token.text != "None")
+                return make(ExprKind::name, token.line, token.text);
             return expr;
         case TokenKind::string: {
             std::string text;
@@ -173,9 +177,14 @@ ExprPtr Parser::primary() {
             expr->value = Text{std::make_shared<const std::string>(std::move(text))};
             return expr;
         }
-        case TokenKind::integer: expr->value = token.integer; return ++at_, std::move(expr);
-        case TokenKind::real: expr->value = token.real; return ++at_, std::move(expr);
-        default: break;
+        case TokenKind::integer:
+            expr->value = token.integer;
+            return ++at_, std::move(expr);
+        case TokenKind::real:
+            expr->value = token.real;
+            return ++at_, std::move(expr);
+        default:
+            break;
     }
     if (skip_symbol("(")) {
         expr = tuple_or_one(true, false);
@@ -189,8 +198,8 @@ ExprPtr Parser::primary() {
 
 bool Parser::at_tuple_end(bool targets) const {
     const auto kind = here().kind;
-    return kind == TokenKind::print_end || kind == TokenKind::block_end || here().is_symbol(")") || here().is_symbol("=") ||
-           (targets && here().is_name("in"));
+    return kind == TokenKind::print_end || kind == TokenKind::block_end || here().is_symbol(")") ||
+           here().is_symbol("=") || (targets && here().is_name("in"));
 }
 
 ExprPtr Parser::tuple_or_one(bool in_parentheses, bool targets) {

@@ -13,7 +13,8 @@ namespace hb::jinja {
 
 class Parser {
 public:
-    Parser(std::vector<Token> tokens, const std::string& where) : tokens_(std::move(tokens)), where_(where) {}
+    Parser(std::vector<Token> tokens, const std::string& where)
+        : tokens_(std::move(tokens)), where_(where) {}
     Body run();
 
 private:
@@ -27,7 +28,8 @@ private:
     std::string want_name();
     template <class... Args>
     [[noreturn]] void refuse(fmt::format_string<Args...> text, Args&&... args) const {
-        fail("{}: line {}: {}", where_, here().line, fmt::format(text, std::forward<Args>(args)...));
+        fail("{}: line {}: {}", where_, here().line,
+             fmt::format(text, std::forward<Args>(args)...));
     }
 
     ExprPtr make(ExprKind kind, int line, std::string name = {}) const;

@@ -6,9 +6,12 @@ namespace hb::jinja {
 
 ExprPtr Parser::postfix(ExprPtr expr) {
     while (true) {
-        if (here().is_symbol(".") || here().is_symbol("[")) expr = subscript(std::move(expr));
-        else if (here().is_symbol("(")) expr = call(std::move(expr));
-        else return expr;
+        if (here().is_symbol(".") || here().is_symbol("["))
+            expr = subscript(std::move(expr));
+        else if (here().is_symbol("("))
+            expr = call(std::move(expr));
+        else
+            return expr;
     }
 }
 
@@ -46,7 +49,8 @@ void Parser::arguments(Expr& expr) {
     want_symbol("(");
     bool named = false;
     while (!here().is_symbol(")")) {
-        if (here().is_symbol("*") || here().is_symbol("**")) refuse("'{}' arguments are not supported", here().text);
+        if (here().is_symbol("*") || here().is_symbol("**"))
+            refuse("'{}' arguments are not supported", here().text);
         Argument argument;
         if (here().kind == TokenKind::name && ahead().is_symbol("=")) {
             argument.keyword = want_name();
@@ -58,7 +62,8 @@ void Parser::arguments(Expr& expr) {
         argument.value = expression();
         expr.depth = std::max(expr.depth, argument.value->depth + 1);
         for (const auto& other : expr.arguments)
-            if (!argument.keyword.empty() && other.keyword == argument.keyword) refuse("'{}' is given twice", argument.keyword);
+            if (!argument.keyword.empty() && other.keyword == argument.keyword)
+                refuse("'{}' is given twice", argument.keyword);
         expr.arguments.push_back(std::move(argument));
         if (!here().is_symbol(")")) want_symbol(",");
     }
@@ -74,10 +79,14 @@ ExprPtr Parser::call(ExprPtr callee) {
 
 ExprPtr Parser::filters_and_tests(ExprPtr expr) {
     while (true) {
-        if (here().is_symbol("|")) expr = filter(std::move(expr));
-        else if (here().is_name("is")) expr = test(std::move(expr));
-        else if (here().is_symbol("(")) expr = call(std::move(expr));
-        else return expr;
+        if (here().is_symbol("|"))
+            expr = filter(std::move(expr));
+        else if (here().is_name("is"))
+            expr = test(std::move(expr));
+        else if (here().is_symbol("("))
+            expr = call(std::move(expr));
+        else
+            return expr;
     }
 }
 
@@ -85,7 +94,8 @@ ExprPtr Parser::filter(ExprPtr of) {
     const int line = here().line;
     want_symbol("|");
     auto expr = make(ExprKind::filter, line, want_name());
-    if (conditional_ == 0 && !is_known_filter(expr->name)) refuse("the filter '{}' is not known", expr->name);
+    if (conditional_ == 0 && !is_known_filter(expr->name))
+        refuse("the filter '{}' is not known", expr->name);
     add(*expr, std::move(of));
     if (here().is_symbol("(")) arguments(*expr);
     return expr;
@@ -96,11 +106,13 @@ ExprPtr Parser::test(ExprPtr of) {
     ++at_;
     const bool negated = skip_name("not");
     auto expr = make(ExprKind::test, line, want_name());
-    if (conditional_ == 0 && !is_known_test(expr->name)) refuse("the test '{}' is not known", expr->name);
+    if (conditional_ == 0 && !is_known_test(expr->name))
+        refuse("the test '{}' is not known", expr->name);
     add(*expr, std::move(of));
     const auto& token = here();
-    const bool operand = token.kind == TokenKind::name || token.kind == TokenKind::string || token.kind == TokenKind::integer ||
-                         token.kind == TokenKind::real || token.is_symbol("[") || token.is_symbol("{");
+    const bool operand = token.kind == TokenKind::name || token.kind == TokenKind::string ||
+                         token.kind == TokenKind::integer || token.kind == TokenKind::real ||
+                         token.is_symbol("[") || token.is_symbol("{");
     if (token.is_symbol("(")) {
         arguments(*expr);
     } else if (operand && !token.is_name("else") && !token.is_name("or") && !token.is_name("and")) {

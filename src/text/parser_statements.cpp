@@ -14,7 +14,9 @@ std::unique_ptr<Statement> make_statement(StatementKind kind, int line) {
 
 }  // namespace
 
-Body parse(std::vector<Token> tokens, const std::string& where) { return Parser(std::move(tokens), where).run(); }
+Body parse(std::vector<Token> tokens, const std::string& where) {
+    return Parser(std::move(tokens), where).run();
+}
 
 Body Parser::run() {
     auto out = body({});
@@ -23,7 +25,8 @@ Body Parser::run() {
 }
 
 void Parser::end_of_tag() {
-    if (here().kind != TokenKind::block_end) refuse("expected the end of the tag, got '{}'", here().text);
+    if (here().kind != TokenKind::block_end)
+        refuse("expected the end of the tag, got '{}'", here().text);
     ++at_;
 }
 
@@ -40,10 +43,12 @@ Body Parser::body(std::initializer_list<std::string_view> ends) {
         } else if (token.kind == TokenKind::print_begin) {
             auto print = make_statement(StatementKind::print, token.line);
             print->value = tuple_or_one(false, false);
-            if (here().kind != TokenKind::print_end) refuse("expected '}}}}', got '{}'", here().text);
+            if (here().kind != TokenKind::print_end)
+                refuse("expected '}}}}', got '{}'", here().text);
             ++at_;
             out.push_back(std::move(print));
-        } else if (std::any_of(ends.begin(), ends.end(), [this](auto name) { return here().is_name(name); })) {
+        } else if (std::any_of(ends.begin(), ends.end(),
+                               [this](auto name) { return here().is_name(name); })) {
             return out;
         } else {
             out.push_back(statement());
@@ -120,7 +125,8 @@ ExprPtr Parser::assignment_target() {
         return inner;
     }
     auto name = want_name();
-    for (const std::string_view reserved : {"true", "false", "none", "True", "False", "None", "not", "and", "or", "in", "is", "if", "else"})
+    for (const std::string_view reserved : {"true", "false", "none", "True", "False", "None", "not",
+                                            "and", "or", "in", "is", "if", "else"})
         if (name == reserved) refuse("'{}' cannot be assigned to", name);
     if (!skip_symbol(".")) return make(ExprKind::name, line, std::move(name));
     auto member = make(ExprKind::namespace_member, line, want_name());
@@ -134,8 +140,11 @@ std::unique_ptr<Statement> Parser::loop(int line) {
     if (!skip_name("in")) refuse("expected 'in', got '{}'", here().text);
     auto iterable = make(ExprKind::tuple, here().line);
     do add(*iterable, either());
-    while (skip_symbol(",") && !at_tuple_end(false) && !here().is_name("if") && !here().is_name("recursive"));
-    out->value = iterable->parts.size() == 1 && !tokens_[at_ - 1].is_symbol(",") ? std::move(iterable->parts[0]) : std::move(iterable);
+    while (skip_symbol(",") && !at_tuple_end(false) && !here().is_name("if") &&
+           !here().is_name("recursive"));
+    out->value = iterable->parts.size() == 1 && !tokens_[at_ - 1].is_symbol(",")
+                     ? std::move(iterable->parts[0])
+                     : std::move(iterable);
     if (skip_name("if")) out->condition = expression();
     if (here().is_name("recursive")) refuse("recursive loops are not supported");
     end_of_tag();
@@ -180,15 +189,18 @@ std::unique_ptr<Statement> Parser::macro(int line) {
         if (!parameters.empty()) want_symbol(",");
         if (here().is_symbol(")")) break;
         parameters.push_back(want_name());
-        if (skip_symbol("=")) defaults.push_back(expression());
-        else if (!defaults.empty()) refuse("the parameter '{}' without a default behind one with it", parameters.back());
+        if (skip_symbol("="))
+            defaults.push_back(expression());
+        else if (!defaults.empty())
+            refuse("the parameter '{}' without a default behind one with it", parameters.back());
     }
     want_symbol(")");
     const auto first = at_;
     auto out = enclosed(StatementKind::macro, line, "endmacro");
     for (auto i = first; i < at_; ++i)
         for (const char* special : {"caller", "varargs", "kwargs"})
-            if (tokens_[i].is_name(special) && !tokens_[i - 1].is_symbol(".")) refuse("'{}' in a macro is not supported", special);
+            if (tokens_[i].is_name(special) && !tokens_[i - 1].is_symbol("."))
+                refuse("'{}' in a macro is not supported", special);
     out->text = name;
     out->parameters = std::move(parameters);
     out->defaults = std::move(defaults);

@@ -12,7 +12,9 @@ using Words = std::vector<std::string_view>;
 constexpr std::string_view kGpt2 =
     R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 
-Words apply(const SplitStep& step, Words words, std::deque<std::string>&) { return step.regex.split(words); }
+Words apply(const SplitStep& step, Words words, std::deque<std::string>&) {
+    return step.regex.split(words);
+}
 
 Words apply(const DigitsStep& step, Words words, std::deque<std::string>&) {
     Words out;
@@ -83,7 +85,8 @@ Words PreTokenizer::split(std::string_view text, std::deque<std::string>& storag
     Words words;
     if (!text.empty()) words.push_back(text);
     for (const auto& step : steps)
-        words = std::visit([&](const auto& s) { return apply(s, std::move(words), storage); }, step);
+        words =
+            std::visit([&](const auto& s) { return apply(s, std::move(words), storage); }, step);
     return words;
 }
 

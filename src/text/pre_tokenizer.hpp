@@ -30,7 +30,8 @@ struct PreTokenizer {
     std::vector<PreTokenizerStep> steps;
 
     // `storage` keeps alive the words that are not parts of `text`.
-    std::vector<std::string_view> split(std::string_view text, std::deque<std::string>& storage) const;
+    std::vector<std::string_view> split(std::string_view text,
+                                        std::deque<std::string>& storage) const;
 };
 
 PreTokenizer parse_pre_tokenizer(const Field& field);

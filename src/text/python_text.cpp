@@ -13,8 +13,9 @@ namespace {
 
 // Characters that Unicode's SpecialCasing.txt maps to several, or by context.
 bool has_special_case(char32_t c) {
-    return c == 0xdf || c == 0x130 || c == 0x149 || c == 0x1f0 || c == 0x390 || c == 0x3a3 || c == 0x3b0 || c == 0x587 ||
-           (c >= 0x1e96 && c <= 0x1e9a) || c == 0x1e9e || (c >= 0x1f50 && c <= 0x1f56) || (c >= 0x1f80 && c <= 0x1fff) ||
+    return c == 0xdf || c == 0x130 || c == 0x149 || c == 0x1f0 || c == 0x390 || c == 0x3a3 ||
+           c == 0x3b0 || c == 0x587 || (c >= 0x1e96 && c <= 0x1e9a) || c == 0x1e9e ||
+           (c >= 0x1f50 && c <= 0x1f56) || (c >= 0x1f80 && c <= 0x1fff) ||
            (c >= 0xfb00 && c <= 0xfb17);
 }
 
@@ -23,7 +24,8 @@ std::string map_case(std::string_view text, Map map) {
     std::string out;
     for (std::size_t at = 0; at < text.size();) {
         const char32_t c = next_code_point(text, at);
-        if (has_special_case(c)) fail("the case of U+{:04X} is not supported", static_cast<std::uint32_t>(c));
+        if (has_special_case(c))
+            fail("the case of U+{:04X} is not supported", static_cast<std::uint32_t>(c));
         append_utf8(out, static_cast<char32_t>(map(static_cast<utf8proc_int32_t>(c))));
     }
     return out;
@@ -62,7 +64,9 @@ std::vector<std::string> split_at_space(std::string_view text, std::int64_t most
 
 }  // namespace
 
-bool is_python_space(char32_t c) { return is_white_space(c) || (c >= 0x1c && c <= 0x1f); }
+bool is_python_space(char32_t c) {
+    return is_white_space(c) || (c >= 0x1c && c <= 0x1f);
+}
 
 std::size_t leading_space(std::string_view text) {
     std::size_t end = 0;
@@ -93,11 +97,13 @@ std::string strip(const std::string& text, const std::string* characters, bool l
         return set.find(next_code_point(one, at)) != std::u32string::npos;
     };
     while (left && !rest.empty() && in_set(rest)) rest.remove_prefix(first_character(rest));
-    while (right && !rest.empty() && in_set(rest.substr(last_character(rest)))) rest = rest.substr(0, last_character(rest));
+    while (right && !rest.empty() && in_set(rest.substr(last_character(rest))))
+        rest = rest.substr(0, last_character(rest));
     return std::string(rest);
 }
 
-std::vector<std::string> split(const std::string& text, const std::string* separator, std::int64_t most) {
+std::vector<std::string> split(const std::string& text, const std::string* separator,
+                               std::int64_t most) {
     if (!separator) return split_at_space(text, most);
     if (separator->empty()) fail("split wants a separator that is not empty");
     std::vector<std::string> out;
@@ -112,7 +118,8 @@ std::vector<std::string> split(const std::string& text, const std::string* separ
     return out;
 }
 
-std::vector<std::string> split_from_right(const std::string& text, const std::string* separator, std::int64_t most) {
+std::vector<std::string> split_from_right(const std::string& text, const std::string* separator,
+                                          std::int64_t most) {
     if (most < 0) return split(text, separator, -1);
     if (!separator) fail("rsplit at white space with a limit is not supported");
     if (separator->empty()) fail("rsplit wants a separator that is not empty");
@@ -135,7 +142,8 @@ std::vector<std::string> split_lines(const std::string& text) {
     for (std::size_t at = 0; at < text.size();) {
         const auto here = at;
         const char32_t c = next_code_point(text, at);
-        const bool ends = (c >= 0x0a && c <= 0x0d) || (c >= 0x1c && c <= 0x1e) || c == 0x85 || c == 0x2028 || c == 0x2029;
+        const bool ends = (c >= 0x0a && c <= 0x0d) || (c >= 0x1c && c <= 0x1e) || c == 0x85 ||
+                          c == 0x2028 || c == 0x2029;
         if (!ends) continue;
         out.push_back(text.substr(first, here - first));
         if (c == '\r' && at < text.size() && text[at] == '\n') ++at;
@@ -145,14 +153,16 @@ std::vector<std::string> split_lines(const std::string& text) {
     return out;
 }
 
-std::string replace(const std::string& text, const std::string& from, const std::string& to, std::int64_t most) {
+std::string replace(const std::string& text, const std::string& from, const std::string& to,
+                    std::int64_t most) {
     std::string out;
     std::size_t at = 0;
     for (std::int64_t done = 0; most < 0 || done < most; ++done) {
         auto found = text.find(from, at);
         if (from.empty()) found = at;
         if (found == std::string::npos) break;
-        if (out.size() + to.size() > 16 * 1024 * 1024) fail("replace makes a string larger than 16 MiB");
+        if (out.size() + to.size() > 16 * 1024 * 1024)
+            fail("replace makes a string larger than 16 MiB");
         out.append(text, at, found - at).append(to);
         at = found + from.size();
         if (!from.empty()) continue;
@@ -164,23 +174,32 @@ std::string replace(const std::string& text, const std::string& from, const std:
     return out.append(text, at);
 }
 
-std::string upper(const std::string& text) { return map_case(text, utf8proc_toupper); }
-std::string lower(const std::string& text) { return map_case(text, utf8proc_tolower); }
+std::string upper(const std::string& text) {
+    return map_case(text, utf8proc_toupper);
+}
+std::string lower(const std::string& text) {
+    return map_case(text, utf8proc_tolower);
+}
 
 std::string capitalize(const std::string& text) {
     const auto first = first_character(text);
-    return map_case(std::string_view(text).substr(0, first), utf8proc_totitle) + lower(text.substr(first));
+    return map_case(std::string_view(text).substr(0, first), utf8proc_totitle) +
+           lower(text.substr(first));
 }
 
 std::string title(const std::string& text) {
     std::string out;
     bool inside = false;
     for (const char c : text) {
-        if (static_cast<unsigned char>(c) >= 0x80) fail("title() of text beyond ASCII is not supported");
+        if (static_cast<unsigned char>(c) >= 0x80)
+            fail("title() of text beyond ASCII is not supported");
         const bool is_lower = c >= 'a' && c <= 'z', is_upper = c >= 'A' && c <= 'Z';
-        if (is_lower && !inside) out += static_cast<char>(c - 32);
-        else if (is_upper && inside) out += static_cast<char>(c + 32);
-        else out += c;
+        if (is_lower && !inside)
+            out += static_cast<char>(c - 32);
+        else if (is_upper && inside)
+            out += static_cast<char>(c + 32);
+        else
+            out += c;
         inside = is_lower || is_upper;
     }
     return out;
@@ -195,8 +214,9 @@ std::string title_words(const std::string& text) {
     };
     for (std::size_t at = 0; at < text.size();) {
         const char32_t c = next_code_point(text, at);
-        const bool border = is_python_space(c) || (c < 0x80 && std::string_view("-({[<").find(static_cast<char>(c)) !=
-                                                                   std::string_view::npos);
+        const bool border = is_python_space(c) ||
+                            (c < 0x80 && std::string_view("-({[<").find(static_cast<char>(c)) !=
+                                             std::string_view::npos);
         if (border) flush();
         append_utf8(border ? out : word, c);
     }
@@ -207,7 +227,8 @@ std::string title_words(const std::string& text) {
 std::size_t count(const std::string& text, const std::string& part) {
     if (part.empty()) return to_code_points(text).size() + 1;
     std::size_t found = 0;
-    for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
+    for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size()))
+        ++found;
     return found;
 }
 

@@ -14,8 +14,9 @@ namespace hb::jinja {
 constexpr std::size_t kLargestTemplate = 1024 * 1024;
 
 bool is_python_space(char32_t c);
-std::size_t leading_space(std::string_view text);           // bytes of white space at the start
-std::size_t without_trailing_space(std::string_view text);  // bytes up to the white space at the end
+std::size_t leading_space(std::string_view text);  // bytes of white space at the start
+std::size_t without_trailing_space(
+    std::string_view text);  // bytes up to the white space at the end
 
 std::string unescape(std::string_view literal);  // the body of a string literal
 struct NumberLiteral {
@@ -30,16 +31,20 @@ std::optional<double> parse_float(std::string_view text);                // floa
 
 // Without `characters`, white space goes.
 std::string strip(const std::string& text, const std::string* characters, bool left, bool right);
-std::vector<std::string> split(const std::string& text, const std::string* separator, std::int64_t most);
-std::vector<std::string> split_from_right(const std::string& text, const std::string* separator, std::int64_t most);
+std::vector<std::string> split(const std::string& text, const std::string* separator,
+                               std::int64_t most);
+std::vector<std::string> split_from_right(const std::string& text, const std::string* separator,
+                                          std::int64_t most);
 std::vector<std::string> split_lines(const std::string& text);
-std::string replace(const std::string& text, const std::string& from, const std::string& to, std::int64_t most);
+std::string replace(const std::string& text, const std::string& from, const std::string& to,
+                    std::int64_t most);
 std::string upper(const std::string& text);
 std::string lower(const std::string& text);
 std::string capitalize(const std::string& text);
-std::string title(const std::string& text);         // str.title; ASCII only
-std::string title_words(const std::string& text);   // jinja2's filter
+std::string title(const std::string& text);        // str.title; ASCII only
+std::string title_words(const std::string& text);  // jinja2's filter
 std::size_t count(const std::string& text, const std::string& part);
-std::int64_t find(const std::string& text, const std::string& part, bool last);  // in characters; -1: not there
+std::int64_t find(const std::string& text, const std::string& part,
+                  bool last);  // in characters; -1: not there
 
 }  // namespace hb::jinja

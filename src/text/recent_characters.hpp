@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Characters of Unicode 15, 15.1, 16 (and 17 for numeric ones) that `tokenizers` knows and the
-// Unicode 14 of PCRE2 10.42 and utf8proc 2.8 does not. Without them a few scripts would split apart.
+// Unicode 14 of PCRE2 10.42 and utf8proc 2.8 does not. Without them a few scripts would split
+// apart.
 #pragma once
 
 #include <optional>

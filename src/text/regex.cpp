@@ -16,7 +16,9 @@ constexpr std::uint32_t kMatchLimit = 50'000'000, kHeapLimitKiB = 256 * 1024;
 template <auto free_function>
 struct Free {
     template <class T>
-    void operator()(T* p) const { free_function(p); }
+    void operator()(T* p) const {
+        free_function(p);
+    }
 };
 using Code = std::unique_ptr<pcre2_code, Free<pcre2_code_free>>;
 using MatchContext = std::unique_ptr<pcre2_match_context, Free<pcre2_match_context_free>>;
@@ -29,7 +31,9 @@ std::string message(int code) {
     return reinterpret_cast<const char*>(text.data());
 }
 
-PCRE2_SPTR units(std::string_view text) { return reinterpret_cast<PCRE2_SPTR>(text.data()); }
+PCRE2_SPTR units(std::string_view text) {
+    return reinterpret_cast<PCRE2_SPTR>(text.data());
+}
 
 }  // namespace
 
@@ -53,17 +57,19 @@ struct Matcher {
         const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(match.get());
         std::size_t done = 0, from = 0;
         while (from < text.size()) {
-            const int found = pcre2_match(regex.code.get(), units(text), text.size(), from, PCRE2_NO_UTF_CHECK,
-                                          match.get(), context.get());
+            const int found = pcre2_match(regex.code.get(), units(text), text.size(), from,
+                                          PCRE2_NO_UTF_CHECK, match.get(), context.get());
             if (found == PCRE2_ERROR_NOMATCH) break;
-            if (found < 0) fail("{}: PCRE2 cannot match the regex: {}", regex.where, message(found));
+            if (found < 0)
+                fail("{}: PCRE2 cannot match the regex: {}", regex.where, message(found));
             const std::size_t first = bounds[0], last = bounds[1];
             if (first > done) pieces.push_back(text.substr(done, first - done));
             if (last > first) pieces.push_back(text.substr(first, last - first));
             done = from = last;
             if (last == first)  // an empty match: look on from the next character
                 do ++from;
-                while (from < text.size() && (static_cast<unsigned char>(text[from]) & 0xc0) == 0x80);
+                while (from < text.size() &&
+                       (static_cast<unsigned char>(text[from]) & 0xc0) == 0x80);
         }
         if (done < text.size()) pieces.push_back(text.substr(done));
     }
@@ -82,8 +88,11 @@ Regex::Regex(std::string_view pattern, const std::string& where) : impl_(std::ma
     std::size_t offset = 0;
     impl_->where = where;
     impl_->code.reset(pcre2_compile(units(translated), translated.size(),
-                                    PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error, &offset, nullptr));
-    if (!impl_->code) fail("{}: PCRE2 refuses the regex '{}' at byte {}: {}", where, translated, offset, message(error));
+                                    PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &error,
+                                    &offset, nullptr));
+    if (!impl_->code)
+        fail("{}: PCRE2 refuses the regex '{}' at byte {}: {}", where, translated, offset,
+             message(error));
     pcre2_jit_compile(impl_->code.get(), PCRE2_JIT_COMPLETE);  // without JIT it only runs slower
 }
 Regex::~Regex() = default;

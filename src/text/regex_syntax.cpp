@@ -18,8 +18,11 @@ struct Translator {
     std::size_t depth = 0, caseless_depth = 0;  // caseless_depth: 0, or the depth of the (?i: group
 
     [[noreturn]] void refuse(std::string_view what) const {
-        fail("{}: the regex construct '{}' at byte {} is not supported; wanted literals, [...], \\p{{category}}, "
-             "\\s \\d, groups, lookaround and quantifiers", where, what, at);
+        fail(
+            "{}: the regex construct '{}' at byte {} is not supported; wanted literals, [...], "
+            "\\p{{category}}, "
+            "\\s \\d, groups, lookaround and quantifiers",
+            where, what, at);
     }
     bool starts(std::string_view text) const { return pattern.substr(at).starts_with(text); }
     void copy(std::size_t count) {
@@ -35,14 +38,17 @@ struct Translator {
         for (const auto [first, last] : *recent)
             members += fmt::format("\\x{{{:x}}}-\\x{{{:x}}}", static_cast<std::uint32_t>(first),
                                    static_cast<std::uint32_t>(last));
-        if (in_class) out += negated ? fmt::format("\\P{{{}}}", name) : members;
-        else out += fmt::format("[{}{}]", negated ? "^" : "", members);
+        if (in_class)
+            out += negated ? fmt::format("\\P{{{}}}", name) : members;
+        else
+            out += fmt::format("[{}{}]", negated ? "^" : "", members);
         at += size;
     }
 
     void named_property() {
         const auto close = pattern.find('}', at);
-        if (pattern.substr(at + 2, 1) != "{" || close == std::string_view::npos) refuse(pattern.substr(at, 2));
+        if (pattern.substr(at + 2, 1) != "{" || close == std::string_view::npos)
+            refuse(pattern.substr(at, 2));
         property(pattern.substr(at + 3, close - at - 3), pattern[at + 1] == 'P', close + 1 - at);
     }
 
@@ -54,12 +60,21 @@ struct Translator {
     void escape() {
         if (at + 1 >= pattern.size() || caseless_depth) refuse(pattern.substr(at, 2));
         switch (pattern[at + 1]) {
-            case 's': return white_space("\\p{White_Space}");
-            case 'S': return white_space("\\P{White_Space}");
-            case 'd': return property("Nd", false, 2);
-            case 'D': return property("Nd", true, 2);
-            case 'p': case 'P': return named_property();
-            case 'r': case 'n': case 't': return copy(2);
+            case 's':
+                return white_space("\\p{White_Space}");
+            case 'S':
+                return white_space("\\P{White_Space}");
+            case 'd':
+                return property("Nd", false, 2);
+            case 'D':
+                return property("Nd", true, 2);
+            case 'p':
+            case 'P':
+                return named_property();
+            case 'r':
+            case 'n':
+            case 't':
+                return copy(2);
             default:
                 if (std::string_view("\\.^$|?*+()[]{}-/'\"#&~<>=!,:;@%_` ").find(pattern[at + 1]) ==
                     std::string_view::npos)
@@ -118,17 +133,27 @@ struct Translator {
             for (const std::string_view ligature : {"ss", "st", "ff", "fi", "fl"})
                 if (starts(ligature)) refuse(ligature);
         switch (c) {
-            case '\\': return escape();
-            case '(': return open_group();
-            case ')': return close_group();
-            case '{': return count();
-            case '.': case '^': case '$': case ']': case '}': refuse(pattern.substr(at, 1));
+            case '\\':
+                return escape();
+            case '(':
+                return open_group();
+            case ')':
+                return close_group();
+            case '{':
+                return count();
+            case '.':
+            case '^':
+            case '$':
+            case ']':
+            case '}':
+                refuse(pattern.substr(at, 1));
             case '[':
                 if (caseless_depth || starts("[]") || starts("[^]")) refuse(pattern.substr(at, 2));
                 in_class = true;
                 return copy(starts("[^") ? 2 : 1);
             default:
-                if (caseless_depth && static_cast<unsigned char>(c) >= 0x80) refuse("(?i: beyond ASCII");
+                if (caseless_depth && static_cast<unsigned char>(c) >= 0x80)
+                    refuse("(?i: beyond ASCII");
                 copy(1);
         }
     }
@@ -137,7 +162,8 @@ struct Translator {
 }  // namespace
 
 std::string oniguruma_to_pcre2(std::string_view pattern, const std::string& where) {
-    if (pattern.size() > 4096) fail("{}: a regex of {} bytes; wanted at most 4096", where, pattern.size());
+    if (pattern.size() > 4096)
+        fail("{}: a regex of {} bytes; wanted at most 4096", where, pattern.size());
     Translator translator{pattern, where};
     while (translator.at < pattern.size()) translator.step();
     return translator.out;

@@ -16,41 +16,59 @@ namespace {
 bool is_printable(char32_t c) {
     if (c == ' ') return true;
     switch (utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->category) {
-        case UTF8PROC_CATEGORY_CC: case UTF8PROC_CATEGORY_CF: case UTF8PROC_CATEGORY_CS:
-        case UTF8PROC_CATEGORY_CO: case UTF8PROC_CATEGORY_CN: case UTF8PROC_CATEGORY_ZL:
-        case UTF8PROC_CATEGORY_ZP: case UTF8PROC_CATEGORY_ZS: return false;
-        default: return true;
+        case UTF8PROC_CATEGORY_CC:
+        case UTF8PROC_CATEGORY_CF:
+        case UTF8PROC_CATEGORY_CS:
+        case UTF8PROC_CATEGORY_CO:
+        case UTF8PROC_CATEGORY_CN:
+        case UTF8PROC_CATEGORY_ZL:
+        case UTF8PROC_CATEGORY_ZP:
+        case UTF8PROC_CATEGORY_ZS:
+            return false;
+        default:
+            return true;
     }
 }
 
 std::string text_repr(const std::string& text) {
-    const bool has_single = text.find('\'') != std::string::npos, has_double = text.find('"') != std::string::npos;
+    const bool has_single = text.find('\'') != std::string::npos,
+               has_double = text.find('"') != std::string::npos;
     const char quote = has_single && !has_double ? '"' : '\'';
     std::string out(1, quote);
     for (std::size_t at = 0; at < text.size();) {
         const char32_t c = next_code_point(text, at);
         const auto code = static_cast<std::uint32_t>(c);
-        if (c == static_cast<char32_t>(quote) || c == '\\') (out += '\\') += static_cast<char>(c);
-        else if (c == '\n') out += "\\n";
-        else if (c == '\r') out += "\\r";
-        else if (c == '\t') out += "\\t";
-        else if (is_printable(c)) append_utf8(out, c);
-        else if (c < 0x100) out += fmt::format("\\x{:02x}", code);
-        else if (c < 0x10000) out += fmt::format("\\u{:04x}", code);
-        else out += fmt::format("\\U{:08x}", code);
+        if (c == static_cast<char32_t>(quote) || c == '\\')
+            (out += '\\') += static_cast<char>(c);
+        else if (c == '\n')
+            out += "\\n";
+        else if (c == '\r')
+            out += "\\r";
+        else if (c == '\t')
+            out += "\\t";
+        else if (is_printable(c))
+            append_utf8(out, c);
+        else if (c < 0x100)
+            out += fmt::format("\\x{:02x}", code);
+        else if (c < 0x10000)
+            out += fmt::format("\\u{:04x}", code);
+        else
+            out += fmt::format("\\U{:08x}", code);
     }
     return out += quote;
 }
 
 std::string sequence_repr(const Sequence& sequence) {
     if (sequence.kind != SequenceKind::list && sequence.kind != SequenceKind::tuple)
-        fail("printing a {} is not supported", sequence.is_lazy() ? "generator; put '|list' behind it" : "view or a range");
+        fail("printing a {} is not supported",
+             sequence.is_lazy() ? "generator; put '|list' behind it" : "view or a range");
     const bool tuple = sequence.kind == SequenceKind::tuple;
     std::string out = tuple ? "(" : "[";
     for (std::size_t i = 0; i < sequence.items.size(); ++i) {
         if (i) out += ", ";
         out += repr(sequence.items[i]);
-        if (out.size() > kLargestText) fail("a printed value is larger than {} bytes", kLargestText);
+        if (out.size() > kLargestText)
+            fail("a printed value is larger than {} bytes", kLargestText);
     }
     if (tuple && sequence.items.size() == 1) out += ',';
     return out += tuple ? ')' : ']';
@@ -61,7 +79,8 @@ std::string dict_repr(const Dict& dict) {
     for (const auto& [key, value] : dict.items) {
         if (out.size() > 1) out += ", ";
         out += repr(key) + ": " + repr(value);
-        if (out.size() > kLargestText) fail("a printed value is larger than {} bytes", kLargestText);
+        if (out.size() > kLargestText)
+            fail("a printed value is larger than {} bytes", kLargestText);
     }
     return out += '}';
 }
@@ -73,13 +92,18 @@ std::string float_repr(double x) {
     if (std::isnan(x)) return "nan";
     if (std::isinf(x)) return x < 0 ? "-inf" : "inf";
     std::array<char, 64> buffer;
-    const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), x, std::chars_format::scientific).ptr;
+    const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), x,
+                                   std::chars_format::scientific)
+                         .ptr;
     const std::string text(buffer.data(), end);
     const auto e = text.find('e');
     const int exponent = std::stoi(text.substr(e + 1));
     if (exponent < -4 || exponent >= 16)
-        return fmt::format("{}e{}{:02}", text.substr(0, e), exponent < 0 ? '-' : '+', std::abs(exponent));
-    const auto fixed = std::to_chars(buffer.data(), buffer.data() + buffer.size(), x, std::chars_format::fixed).ptr;
+        return fmt::format("{}e{}{:02}", text.substr(0, e), exponent < 0 ? '-' : '+',
+                           std::abs(exponent));
+    const auto fixed =
+        std::to_chars(buffer.data(), buffer.data() + buffer.size(), x, std::chars_format::fixed)
+            .ptr;
     std::string out(buffer.data(), fixed);
     return out.find('.') == std::string::npos ? out + ".0" : out;
 }

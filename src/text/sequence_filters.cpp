@@ -10,9 +10,12 @@
 namespace hb::jinja {
 namespace {
 
-Value make_generator(Interpreter& in, Values items) { return make_sequence(in.budget, SequenceKind::generator, std::move(items)); }
+Value make_generator(Interpreter& in, Values items) {
+    return make_sequence(in.budget, SequenceKind::generator, std::move(items));
+}
 
-// "a.0.b": an item of an item; digits are an index. `otherwise` replaces what is missing on the way.
+// "a.0.b": an item of an item; digits are an index. `otherwise` replaces what is missing on the
+// way.
 Value by_path(Interpreter& in, Value value, const Value& path, const Value* otherwise = nullptr) {
     const auto step = [&](const Value& key) {
         value = in.item(value, key);
@@ -23,8 +26,11 @@ Value by_path(Interpreter& in, Value value, const Value& path, const Value* othe
     if (!path.text()) fail("an attribute is a {}; wanted a string", type_name(path));
     const std::string dot = ".";
     for (const auto& part : split(*path.text(), &dot, -1)) {
-        const bool digits = !part.empty() && std::all_of(part.begin(), part.end(), [](char c) { return c >= '0' && c <= '9'; });
-        step(digits && part.size() < 18 ? Value(static_cast<std::int64_t>(std::stoll(part))) : in.text(part));
+        const bool digits = !part.empty() && std::all_of(part.begin(), part.end(), [](char c) {
+            return c >= '0' && c <= '9';
+        });
+        step(digits && part.size() < 18 ? Value(static_cast<std::int64_t>(std::stoll(part)))
+                                        : in.text(part));
     }
     return value;
 }
@@ -59,13 +65,15 @@ Value filter_join(Interpreter& in, const Value& value, const Arguments& argument
 Value filter_first(Interpreter& in, const Value& value, const Arguments& arguments) {
     const Bound bound("first", arguments, {});
     const auto items = iterate(in.budget, value);
-    if (value.sequence() && value.sequence()->is_lazy() && !items.empty()) value.sequence()->use = Sequence::Use::touched;
+    if (value.sequence() && value.sequence()->is_lazy() && !items.empty())
+        value.sequence()->use = Sequence::Use::touched;
     return items.empty() ? Value(Undefined{"the first item of nothing"}) : items.front();
 }
 
 Value filter_last(Interpreter& in, const Value& value, const Arguments& arguments) {
     const Bound bound("last", arguments, {});
-    if (value.sequence() && value.sequence()->is_lazy()) fail("a generator has no last item; put '|list' before");
+    if (value.sequence() && value.sequence()->is_lazy())
+        fail("a generator has no last item; put '|list' before");
     const auto items = iterate(in.budget, value);
     return items.empty() ? Value(Undefined{"the last item of nothing"}) : items.back();
 }
@@ -86,7 +94,8 @@ Value filter_reverse(Interpreter& in, const Value& value, const Arguments& argum
 
 Value filter_items(Interpreter& in, const Value& value, const Arguments& arguments) {
     const Bound bound("items", arguments, {});
-    if (!value.is_undefined() && !value.dict()) fail("items wants a dict, not a {}", type_name(value));
+    if (!value.is_undefined() && !value.dict())
+        fail("items wants a dict, not a {}", type_name(value));
     Values out;
     if (value.dict())
         for (const auto& [key, item] : value.dict()->items)
@@ -139,10 +148,15 @@ Value filter_unique(Interpreter& in, const Value& value, const Arguments& argume
     const Bound bound("unique", arguments, {"case_sensitive", "attribute"});
     Values keys, out;
     for (const auto& item : iterate(in.budget, value)) {
-        const Value key = without_case(in, bound[1] && !bound[1]->is_none() ? by_path(in, item, *bound[1]) : item, bound.flag_or(0, false));
-        if (key.dict() || (key.sequence() && key.sequence()->kind == SequenceKind::list)) fail("unique of a {}", type_name(key));
+        const Value key =
+            without_case(in, bound[1] && !bound[1]->is_none() ? by_path(in, item, *bound[1]) : item,
+                         bound.flag_or(0, false));
+        if (key.dict() || (key.sequence() && key.sequence()->kind == SequenceKind::list))
+            fail("unique of a {}", type_name(key));
         in.budget.charge(keys.size());
-        if (std::any_of(keys.begin(), keys.end(), [&key](const Value& other) { return equal(key, other); })) continue;
+        if (std::any_of(keys.begin(), keys.end(),
+                        [&key](const Value& other) { return equal(key, other); }))
+            continue;
         keys.push_back(key);
         out.push_back(item);
     }
@@ -154,27 +168,34 @@ Value filter_extreme(Interpreter& in, const Value& value, const Arguments& argum
     const Bound bound("min and max", arguments, {"case_sensitive", "attribute"});
     Value best = Undefined{"the extreme of nothing"}, best_key;
     for (const auto& item : iterate(in.budget, value)) {
-        const Value key = without_case(in, bound[1] && !bound[1]->is_none() ? by_path(in, item, *bound[1]) : item, bound.flag_or(0, false));
+        const Value key =
+            without_case(in, bound[1] && !bound[1]->is_none() ? by_path(in, item, *bound[1]) : item,
+                         bound.flag_or(0, false));
         const bool first = best.is_undefined() && best_key.is_undefined();
-        if (!first && !(largest ? compare(key, best_key) > 0 : compare(key, best_key) < 0)) continue;
+        if (!first && !(largest ? compare(key, best_key) > 0 : compare(key, best_key) < 0))
+            continue;
         best = item;
         best_key = key;
     }
     return best;
 }
 
-Values iterate_if_true(Interpreter& in, const Value& value) { return truth(value) ? iterate(in.budget, value) : Values{}; }
+Values iterate_if_true(Interpreter& in, const Value& value) {
+    return truth(value) ? iterate(in.budget, value) : Values{};
+}
 
 Value filter_map(Interpreter& in, const Value& value, const Arguments& arguments) {
     Values out;
     if (arguments.positional.empty()) {
         const Bound bound("map", arguments, {"attribute", "default"});
-        for (const auto& item : iterate_if_true(in, value)) out.push_back(by_path(in, item, bound.value(0), bound[1]));
+        for (const auto& item : iterate_if_true(in, value))
+            out.push_back(by_path(in, item, bound.value(0), bound[1]));
         return make_generator(in, std::move(out));
     }
     const auto* name = arguments.positional[0].text();
     if (!name) fail("map wants the name of a filter or attribute=");
-    const Arguments rest{{arguments.positional.begin() + 1, arguments.positional.end()}, arguments.named};
+    const Arguments rest{{arguments.positional.begin() + 1, arguments.positional.end()},
+                         arguments.named};
     for (const auto& item : iterate_if_true(in, value)) out.push_back(in.filter(*name, item, rest));
     return make_generator(in, std::move(out));
 }
@@ -202,11 +223,24 @@ Value filter_select(Interpreter& in, const Value& value, const Arguments& argume
 
 const Filters& sequence_filters() {
     static const Filters table = {
-        {"length", filter_length}, {"count", filter_length}, {"list", filter_list}, {"join", filter_join}, {"first", filter_first},
-        {"last", filter_last}, {"reverse", filter_reverse}, {"items", filter_items}, {"sort", filter_sort},
-        {"dictsort", filter_dictsort}, {"unique", filter_unique}, {"min", filter_extreme<false>}, {"max", filter_extreme<true>},
-        {"map", filter_map}, {"select", filter_select<false, true>}, {"reject", filter_select<false, false>},
-        {"selectattr", filter_select<true, true>}, {"rejectattr", filter_select<true, false>},
+        {"length", filter_length},
+        {"count", filter_length},
+        {"list", filter_list},
+        {"join", filter_join},
+        {"first", filter_first},
+        {"last", filter_last},
+        {"reverse", filter_reverse},
+        {"items", filter_items},
+        {"sort", filter_sort},
+        {"dictsort", filter_dictsort},
+        {"unique", filter_unique},
+        {"min", filter_extreme<false>},
+        {"max", filter_extreme<true>},
+        {"map", filter_map},
+        {"select", filter_select<false, true>},
+        {"reject", filter_select<false, false>},
+        {"selectattr", filter_select<true, true>},
+        {"rejectattr", filter_select<true, false>},
     };
     return table;
 }

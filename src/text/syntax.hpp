@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,12 +16,27 @@ struct Expr;
 using ExprPtr = std::unique_ptr<Expr>;
 
 enum class ExprKind {
-    constant, name, tuple, list, dict,  // dict: key, value, key, value, ...
-    attribute, item, slice,             // slice: the sequence, start, stop, step (null: left out)
-    call, filter, test,                 // filter of a block: its first part is null
-    negative, positive, logical_not, logical_and, logical_or, binary, concat, compare,
-    conditional,                        // condition, then, else (null: left out)
-    namespace_member                    // target of a set: name.member
+    constant,
+    name,
+    tuple,
+    list,
+    dict,  // dict: key, value, key, value, ...
+    attribute,
+    item,
+    slice,  // slice: the sequence, start, stop, step (null: left out)
+    call,
+    filter,
+    test,  // filter of a block: its first part is null
+    negative,
+    positive,
+    logical_not,
+    logical_and,
+    logical_or,
+    binary,
+    concat,
+    compare,
+    conditional,      // condition, then, else (null: left out)
+    namespace_member  // target of a set: name.member
 };
 
 struct Argument {
@@ -39,22 +55,40 @@ struct Expr {
     int depth = 1;
 };
 
+using Names = std::set<std::string, std::less<>>;
+
 struct Statement;
 using Body = std::vector<std::unique_ptr<Statement>>;
 
-enum class StatementKind { text, print, branch, loop, set, set_block, macro, scope, filter_block, next, leave };
+enum class StatementKind {
+    text,
+    print,
+    branch,
+    loop,
+    set,
+    set_block,
+    macro,
+    scope,
+    filter_block,
+    next,
+    leave
+};
 
 struct Statement {
     StatementKind kind;
     int line;
-    std::string text = {};              // of text; a macro's name
-    ExprPtr target = {}, value = {};    // loop: target, iterable; set: target, value; print: value
-    ExprPtr condition = {};             // loop
-    std::vector<ExprPtr> tests = {};    // branch: one for each body but the `else`
-    std::vector<Body> bodies = {};      // branch: [body..., else]; loop: [body, else]; others: [body]
+    std::string text = {};            // of text; a macro's name
+    ExprPtr target = {}, value = {};  // loop: target, iterable; set: target, value; print: value
+    ExprPtr condition = {};           // loop
+    std::vector<ExprPtr> tests = {};  // branch: one for each body but the `else`
+    std::vector<Body> bodies = {};    // branch: [body..., else]; loop: [body, else]; others: [body]
     std::vector<std::string> parameters = {};
     std::vector<ExprPtr> defaults = {};  // of the last parameters
+    std::vector<Names> unset = {};       // by body; filled in by find_unset
 };
+
+// Names that are undefined inside a frame until it sets them (frames.cpp); of the whole template.
+Names find_unset(Body& body);
 
 Body parse(std::vector<Token> tokens, const std::string& where);
 bool is_known_filter(const std::string& name);

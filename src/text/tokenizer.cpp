@@ -21,7 +21,8 @@ bool parse_normalizer(const Field& field, int depth = 0) {  // true: NFC
     if (field.is_null()) return false;
     const auto type = field["type"].text();
     if (type == "NFC") return field.only({"type"}), true;
-    if (type != "Sequence" || depth >= 4) field["type"].refuse("null, NFC or a flat Sequence of them");
+    if (type != "Sequence" || depth >= 4)
+        field["type"].refuse("null, NFC or a flat Sequence of them");
     field.only({"type", "normalizers"});
     bool nfc = false;
     for (const auto& item : field["normalizers"].items()) nfc |= parse_normalizer(item, depth + 1);
@@ -42,8 +43,9 @@ AddedToken parse_added_token(const Field& field) {
     field.only({"id", "content", "special", "normalized", "lstrip", "rstrip", "single_word"});
     const auto id = field["id"].integer();
     if (id < 0) field["id"].refuse("an id");
-    return {static_cast<std::int32_t>(id), field["content"].text(),  field["special"].flag_or(false),
-            field["normalized"].flag_or(false), field["lstrip"].flag_or(false), field["rstrip"].flag_or(false),
+    return {static_cast<std::int32_t>(id),      field["content"].text(),
+            field["special"].flag_or(false),    field["normalized"].flag_or(false),
+            field["lstrip"].flag_or(false),     field["rstrip"].flag_or(false),
             field["single_word"].flag_or(false)};
 }
 
@@ -63,7 +65,9 @@ struct Tokenizer::Impl {
     void parse_added_tokens(const Field& field);
     void place(const Field& field, const AddedToken& token);
     void check_special_ids(const std::string& where) const;
-    std::string normalize(std::string_view text) const { return nfc ? to_nfc(text) : std::string(text); }
+    std::string normalize(std::string_view text) const {
+        return nfc ? to_nfc(text) : std::string(text);
+    }
     std::size_t index(std::int32_t id) const;
 };
 
@@ -72,8 +76,10 @@ void Tokenizer::Impl::place(const Field& field, const AddedToken& token) {
     const auto known = bpe.ids.find(token.content);
     auto expected = std::max(static_cast<std::int64_t>(bpe.ids.size()), largest_added + 1);
     if (known != bpe.ids.end()) expected = known->second;
-    if (const auto twice = added_ids.find(token.content); twice != added_ids.end()) expected = twice->second;
-    if (token.id != expected) field["id"].refuse(fmt::format("{}, the id that its place gives it", expected));
+    if (const auto twice = added_ids.find(token.content); twice != added_ids.end())
+        expected = twice->second;
+    if (token.id != expected)
+        field["id"].refuse(fmt::format("{}, the id that its place gives it", expected));
     const auto at = static_cast<std::size_t>(token.id);
     if (at >= tokens.size()) tokens.resize(at + 1);
     if (!tokens[at].empty() && tokens[at] != token.content)
@@ -97,8 +103,10 @@ void Tokenizer::Impl::parse_added_tokens(const Field& field) {
     for (const bool wanted : {true, false})
         for (const auto& token : parsed) {
             if (token.special != wanted) continue;
-            if (token.normalized) normalized.add(normalize(token.content), token);
-            else raw.add(token.content, token);
+            if (token.normalized)
+                normalized.add(normalize(token.content), token);
+            else
+                raw.add(token.content, token);
         }
 }
 
@@ -106,7 +114,8 @@ void Tokenizer::Impl::check_special_ids(const std::string& where) const {
     for (const auto* side : {&specials.before, &specials.behind})
         for (const auto id : *side)
             if (static_cast<std::size_t>(id) >= tokens.size())
-                fail("{}: post_processor names the id {}; the vocabulary ends at {}", where, id, tokens.size());
+                fail("{}: post_processor names the id {}; the vocabulary ends at {}", where, id,
+                     tokens.size());
 }
 
 std::size_t Tokenizer::Impl::index(std::int32_t id) const {
@@ -114,7 +123,8 @@ std::size_t Tokenizer::Impl::index(std::int32_t id) const {
     return static_cast<std::size_t>(id);
 }
 
-Tokenizer::Tokenizer(std::string_view json, const std::string& where) : impl_(std::make_unique<Impl>()) {
+Tokenizer::Tokenizer(std::string_view json, const std::string& where)
+    : impl_(std::make_unique<Impl>()) {
     nlohmann::json tree;
     try {
         tree = nlohmann::json::parse(json);
@@ -122,8 +132,8 @@ Tokenizer::Tokenizer(std::string_view json, const std::string& where) : impl_(st
         fail("{}: not JSON: {}", where, error.what());
     }
     const Field root{&tree, where + ": "};
-    root.only({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor",
-               "decoder", "model"});
+    root.only({"version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer",
+               "post_processor", "decoder", "model"});
     impl_->nfc = parse_normalizer(root["normalizer"]);
     impl_->pre_tokenizer = parse_pre_tokenizer(root["pre_tokenizer"]);
     check_decoder(root["decoder"]);
@@ -144,22 +154,28 @@ std::vector<std::int32_t> Tokenizer::encode(std::string_view text, bool add_spec
     std::vector<TextPart> cut, parts;
     impl_->raw.split(valid, cut);
     for (const auto& part : cut) {
-        if (part.id >= 0) parts.push_back(part);
-        else impl_->normalized.split(storage.emplace_back(impl_->normalize(part.text)), parts);
+        if (part.id >= 0)
+            parts.push_back(part);
+        else
+            impl_->normalized.split(storage.emplace_back(impl_->normalize(part.text)), parts);
     }
     std::vector<std::int32_t> ids;
     if (add_special_tokens) ids = impl_->specials.before;
     BpeCache cache(impl_->bpe);
     for (const auto& part : parts) {
-        if (part.id >= 0) ids.push_back(part.id);
+        if (part.id >= 0)
+            ids.push_back(part.id);
         else
-            for (const auto word : impl_->pre_tokenizer.split(part.text, storage)) cache.encode(word, ids);
+            for (const auto word : impl_->pre_tokenizer.split(part.text, storage))
+                cache.encode(word, ids);
     }
-    if (add_special_tokens) ids.insert(ids.end(), impl_->specials.behind.begin(), impl_->specials.behind.end());
+    if (add_special_tokens)
+        ids.insert(ids.end(), impl_->specials.behind.begin(), impl_->specials.behind.end());
     return ids;
 }
 
-std::string Tokenizer::decode(const std::vector<std::int32_t>& ids, bool skip_special_tokens) const {
+std::string Tokenizer::decode(const std::vector<std::int32_t>& ids,
+                              bool skip_special_tokens) const {
     std::string bytes;
     for (const auto id : ids)
         if (!skip_special_tokens || !is_special(id)) bytes += token_bytes(id);
@@ -178,11 +194,14 @@ bool Tokenizer::is_special(std::int32_t id) const {
 
 std::int32_t Tokenizer::id_of(std::string_view token) const {
     const std::string key(token);
-    if (const auto found = impl_->added_ids.find(key); found != impl_->added_ids.end()) return found->second;
+    if (const auto found = impl_->added_ids.find(key); found != impl_->added_ids.end())
+        return found->second;
     const auto found = impl_->bpe.ids.find(key);
     return found == impl_->bpe.ids.end() ? -1 : found->second;
 }
 
-std::int64_t Tokenizer::vocabulary() const { return static_cast<std::int64_t>(impl_->tokens.size()); }
+std::int64_t Tokenizer::vocabulary() const {
+    return static_cast<std::int64_t>(impl_->tokens.size());
+}
 
 }  // namespace hb

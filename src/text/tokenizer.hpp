@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Byte-level BPE as tokenizer.json describes it: normalizer (none, NFC), added tokens cut out first,
-// pre-tokenizer (Split regex, Digits, ByteLevel, Sequence), merges by rank, template post-processor.
-// Ids equal Hugging Face `tokenizers`.
+// Byte-level BPE as tokenizer.json describes it: normalizer (none, NFC), added tokens cut out
+// first, pre-tokenizer (Split regex, Digits, ByteLevel, Sequence), merges by rank, template
+// post-processor. Ids equal Hugging Face `tokenizers`.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,8 @@ public:
     // Invalid UTF-8 becomes U+FFFD, as in Python's bytes.decode(errors="replace").
     std::vector<std::int32_t> encode(std::string_view text, bool add_special_tokens) const;
     std::string decode(const std::vector<std::int32_t>& ids, bool skip_special_tokens) const;
-    std::string token_bytes(std::int32_t id) const;    // raw bytes of one token (may be half a character)
+    std::string token_bytes(
+        std::int32_t id) const;  // raw bytes of one token (may be half a character)
     bool is_special(std::int32_t id) const;
     std::int32_t id_of(std::string_view token) const;  // -1 when absent
     std::int64_t vocabulary() const;                   // one more than the largest id

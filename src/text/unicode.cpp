@@ -32,17 +32,19 @@ int sequence_at(const unsigned char* p, const unsigned char* end) {
 }
 
 utf8proc_category_t category(char32_t c) {
-    return static_cast<utf8proc_category_t>(utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->category);
+    return static_cast<utf8proc_category_t>(
+        utf8proc_get_property(static_cast<utf8proc_int32_t>(c))->category);
 }
 
 void append_decomposed(std::u32string& out, char32_t c) {
     std::array<utf8proc_int32_t, 64> parts;
     int boundary = 0;
-    const auto count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts.data(), parts.size(),
-                                               UTF8PROC_DECOMPOSE, &boundary);
+    const auto count = utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c), parts.data(),
+                                               parts.size(), UTF8PROC_DECOMPOSE, &boundary);
     if (count < 0 || count > static_cast<utf8proc_ssize_t>(parts.size()))
         fail("utf8proc cannot decompose U+{:04X}", static_cast<std::uint32_t>(c));
-    for (utf8proc_ssize_t i = 0; i < count; ++i) out += static_cast<char32_t>(parts[static_cast<std::size_t>(i)]);
+    for (utf8proc_ssize_t i = 0; i < count; ++i)
+        out += static_cast<char32_t>(parts[static_cast<std::size_t>(i)]);
 }
 
 int combining_class(char32_t c) {
@@ -55,9 +57,11 @@ void order_marks(std::u32string& points) {
             ++first;
             continue;
         }
-        const auto last = std::find_if(first, points.end(), [](char32_t c) { return combining_class(c) == 0; });
-        std::stable_sort(first, last,
-                         [](char32_t a, char32_t b) { return combining_class(a) < combining_class(b); });
+        const auto last =
+            std::find_if(first, points.end(), [](char32_t c) { return combining_class(c) == 0; });
+        std::stable_sort(first, last, [](char32_t a, char32_t b) {
+            return combining_class(a) < combining_class(b);
+        });
         first = last;
     }
 }
@@ -70,8 +74,9 @@ bool is_inert(char32_t c) {
 void append_composed(std::string& out, std::u32string& points) {
     order_marks(points);
     std::vector<utf8proc_int32_t> buffer(points.begin(), points.end());
-    const auto count = utf8proc_normalize_utf32(buffer.data(), static_cast<utf8proc_ssize_t>(buffer.size()),
-                                                static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE));
+    const auto count = utf8proc_normalize_utf32(
+        buffer.data(), static_cast<utf8proc_ssize_t>(buffer.size()),
+        static_cast<utf8proc_option_t>(UTF8PROC_COMPOSE | UTF8PROC_STABLE));
     if (count < 0) fail("utf8proc cannot normalize a text: {}", utf8proc_errmsg(count));
     for (utf8proc_ssize_t i = 0; i < count; ++i)
         append_utf8(out, static_cast<char32_t>(buffer[static_cast<std::size_t>(i)]));
@@ -86,8 +91,10 @@ std::string replace_invalid_utf8(std::string_view bytes) {
     const auto* end = p + bytes.size();
     while (p < end) {
         const int length = sequence_at(p, end);
-        if (length > 0) out.append(reinterpret_cast<const char*>(p), static_cast<std::size_t>(length));
-        else out += "\xef\xbf\xbd";
+        if (length > 0)
+            out.append(reinterpret_cast<const char*>(p), static_cast<std::size_t>(length));
+        else
+            out += "\xef\xbf\xbd";
         p += std::abs(length);
     }
     return out;
@@ -118,11 +125,14 @@ void append_utf8(std::string& out, char32_t c) {
     if (c < 0x80) return put(c);
     if (c < 0x800) return put(0xc0 | c >> 6), put(0x80 | (c & 63));
     if (c < 0x10000) return put(0xe0 | c >> 12), put(0x80 | (c >> 6 & 63)), put(0x80 | (c & 63));
-    put(0xf0 | c >> 18), put(0x80 | (c >> 12 & 63)), put(0x80 | (c >> 6 & 63)), put(0x80 | (c & 63));
+    put(0xf0 | c >> 18), put(0x80 | (c >> 12 & 63)), put(0x80 | (c >> 6 & 63)),
+        put(0x80 | (c & 63));
 }
 
 char32_t next_code_point(std::string_view text, std::size_t& at) {
-    const auto byte = [&text](std::size_t i) { return static_cast<char32_t>(static_cast<unsigned char>(text[i])); };
+    const auto byte = [&text](std::size_t i) {
+        return static_cast<char32_t>(static_cast<unsigned char>(text[i]));
+    };
     const char32_t lead = byte(at++);
     if (lead < 0x80) return lead;
     const int more = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
@@ -147,21 +157,30 @@ std::string to_utf8(std::u32string_view points) {
 
 bool is_white_space(char32_t c) {
     return (c >= 9 && c <= 13) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 ||
-           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f ||
-           c == 0x3000;
+           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
+           c == 0x205f || c == 0x3000;
 }
 
 bool is_word_character(char32_t c) {
     for (const char* name : {"L", "M", "Nd"})
         if (contains(*recent_characters(name), c)) return true;
     switch (category(c)) {
-        case UTF8PROC_CATEGORY_LU: case UTF8PROC_CATEGORY_LL: case UTF8PROC_CATEGORY_LT:
-        case UTF8PROC_CATEGORY_LM: case UTF8PROC_CATEGORY_LO: case UTF8PROC_CATEGORY_MN:
-        case UTF8PROC_CATEGORY_MC: case UTF8PROC_CATEGORY_ME: case UTF8PROC_CATEGORY_ND:
-        case UTF8PROC_CATEGORY_NL: case UTF8PROC_CATEGORY_PC: return true;
-        default: return c == 0x200c || c == 0x200d || (c >= 0x24b6 && c <= 0x24e9) ||
-                        (c >= 0x1f130 && c <= 0x1f149) || (c >= 0x1f150 && c <= 0x1f169) ||
-                        (c >= 0x1f170 && c <= 0x1f189);  // circled and squared letters are alphabetic
+        case UTF8PROC_CATEGORY_LU:
+        case UTF8PROC_CATEGORY_LL:
+        case UTF8PROC_CATEGORY_LT:
+        case UTF8PROC_CATEGORY_LM:
+        case UTF8PROC_CATEGORY_LO:
+        case UTF8PROC_CATEGORY_MN:
+        case UTF8PROC_CATEGORY_MC:
+        case UTF8PROC_CATEGORY_ME:
+        case UTF8PROC_CATEGORY_ND:
+        case UTF8PROC_CATEGORY_NL:
+        case UTF8PROC_CATEGORY_PC:
+            return true;
+        default:
+            return c == 0x200c || c == 0x200d || (c >= 0x24b6 && c <= 0x24e9) ||
+                   (c >= 0x1f130 && c <= 0x1f149) || (c >= 0x1f150 && c <= 0x1f169) ||
+                   (c >= 0x1f170 && c <= 0x1f189);  // circled and squared letters are alphabetic
     }
 }
 
@@ -169,7 +188,8 @@ bool is_numeric(char32_t c) {
     if (c < 0x80) return c >= '0' && c <= '9';
     const auto kind = category(c);
     if (contains(recent_numeric_characters(), c)) return true;
-    return kind == UTF8PROC_CATEGORY_ND || kind == UTF8PROC_CATEGORY_NL || kind == UTF8PROC_CATEGORY_NO;
+    return kind == UTF8PROC_CATEGORY_ND || kind == UTF8PROC_CATEGORY_NL ||
+           kind == UTF8PROC_CATEGORY_NO;
 }
 
 }  // namespace hb

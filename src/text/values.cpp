@@ -23,7 +23,9 @@ void check_depth(int depth) {
 }
 
 // Rank of kinds that compare as equal across types: all numbers are one kind.
-bool both_numbers(const Value& a, const Value& b) { return a.is_number() && b.is_number(); }
+bool both_numbers(const Value& a, const Value& b) {
+    return a.is_number() && b.is_number();
+}
 
 bool equal_sequences(const Sequence& a, const Sequence& b) {
     if (&a == &b) return true;
@@ -83,7 +85,8 @@ const Value* Dict::find(const Value& key) const {
         const auto found = by_text.find(*text);
         return found == by_text.end() ? nullptr : &items[found->second].second;
     }
-    if (key.sequence() && key.sequence()->kind == SequenceKind::list) fail("a list cannot be a key of a dict");
+    if (key.sequence() && key.sequence()->kind == SequenceKind::list)
+        fail("a list cannot be a key of a dict");
     if (key.dict()) fail("a dict cannot be a key of a dict");
     if (by_text.size() == items.size()) return nullptr;
     const auto same = [&key](const auto& item) { return equal(item.first, key); };
@@ -103,7 +106,8 @@ void Dict::set(Value key, Value value) {
 }
 
 Value make_text(Budget& budget, std::string text, bool safe) {
-    if (text.size() > kLargestText) fail("a string of {} bytes; at most {} are allowed", text.size(), kLargestText);
+    if (text.size() > kLargestText)
+        fail("a string of {} bytes; at most {} are allowed", text.size(), kLargestText);
     budget.charge(1 + text.size() / 16);
     return Text{std::make_shared<const std::string>(std::move(text)), safe};
 }
@@ -111,12 +115,15 @@ Value make_text(Budget& budget, std::string text, bool safe) {
 Value make_sequence(Budget& budget, SequenceKind kind, Values items) {
     budget.charge(1 + 4 * items.size());
     auto sequence = std::make_shared<Sequence>(Sequence{kind, std::move(items)});
-    for (const auto& item : sequence->items) sequence->depth = std::max(sequence->depth, depth_of(item) + 1);
+    for (const auto& item : sequence->items)
+        sequence->depth = std::max(sequence->depth, depth_of(item) + 1);
     check_depth(sequence->depth);
     return std::shared_ptr<const Sequence>(std::move(sequence));
 }
 
-Value make_list(Budget& budget, Values items) { return make_sequence(budget, SequenceKind::list, std::move(items)); }
+Value make_list(Budget& budget, Values items) {
+    return make_sequence(budget, SequenceKind::list, std::move(items));
+}
 
 Value make_dict(Budget& budget, std::vector<std::pair<Value, Value>> items) {
     auto dict = std::make_shared<Dict>();
@@ -133,9 +140,11 @@ Value from_json(Budget& budget, const Json& json, int depth) {
     if (json.is_null()) return None{};
     if (json.is_boolean()) return json.get<bool>();
     if (json.is_number_float()) return json.get<double>();
-    if (json.is_string()) return make_text(budget, replace_invalid_utf8(json.get_ref<const std::string&>()));
+    if (json.is_string())
+        return make_text(budget, replace_invalid_utf8(json.get_ref<const std::string&>()));
     if (json.is_number_integer()) {
-        if (json.is_number_unsigned() && json.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX))
+        if (json.is_number_unsigned() &&
+            json.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX))
             fail("the integer {} does not fit into 64 bits", json.get<std::uint64_t>());
         return json.get<std::int64_t>();
     }
@@ -147,16 +156,18 @@ Value from_json(Budget& budget, const Json& json, int depth) {
     if (!json.is_object()) fail("the variables hold a JSON value of the type {}", json.type_name());
     std::vector<std::pair<Value, Value>> items;
     for (const auto& [key, value] : json.items())
-        items.emplace_back(make_text(budget, replace_invalid_utf8(key)), from_json(budget, value, depth + 1));
+        items.emplace_back(make_text(budget, replace_invalid_utf8(key)),
+                           from_json(budget, value, depth + 1));
     return make_dict(budget, std::move(items));
 }
 
 std::string type_name(const Value& value) {
     if (const auto* sequence = value.sequence()) {
-        constexpr const char* kNames[] = {"list", "tuple", "dict_keys", "dict_values", "dict_items", "range", "generator"};
+        constexpr const char* kNames[] = {"list",       "tuple", "dict_keys", "dict_values",
+                                          "dict_items", "range", "generator"};
         return kNames[static_cast<int>(sequence->kind)];
     }
-    constexpr const char* kNames[] = {"Undefined", "None", "bool", "int",       "float", "str",
+    constexpr const char* kNames[] = {"Undefined", "None", "bool",      "int",  "float",   "str",
                                       "",          "dict", "namespace", "loop", "function"};
     return kNames[value.index()];
 }
@@ -166,7 +177,8 @@ bool truth(const Value& value) {
     if (const auto whole = value.integer()) return *whole != 0;
     if (const auto* number = value.get<double>()) return *number != 0;
     if (const auto* text = value.text()) return !text->empty();
-    if (const auto* sequence = value.sequence()) return sequence->is_lazy() || !sequence->items.empty();
+    if (const auto* sequence = value.sequence())
+        return sequence->is_lazy() || !sequence->items.empty();
     if (const auto* dict = value.dict()) return !dict->items.empty();
     return true;
 }
@@ -181,7 +193,8 @@ bool equal(const Value& a, const Value& b) {
     if (const auto* text = a.text()) return *text == *b.text();
     if (const auto* sequence = a.sequence()) return equal_sequences(*sequence, *b.sequence());
     if (const auto* dict = a.dict()) return equal_dicts(*dict, *b.dict());
-    if (const auto* held = a.get<std::shared_ptr<Namespace>>()) return *held == *b.get<std::shared_ptr<Namespace>>();
+    if (const auto* held = a.get<std::shared_ptr<Namespace>>())
+        return *held == *b.get<std::shared_ptr<Namespace>>();
     fail("comparing two values of the type {} is not supported", type_name(a));
 }
 
@@ -189,10 +202,13 @@ int compare(const Value& a, const Value& b) {
     if (both_numbers(a, b)) return compare_numbers(a, b);
     if (a.text() && b.text()) return a.text()->compare(*b.text());
     const auto *left = a.sequence(), *right = b.sequence();
-    if (left && right && left->kind == right->kind && left->is_indexable() && left->kind != SequenceKind::range) {
+    if (left && right && left->kind == right->kind && left->is_indexable() &&
+        left->kind != SequenceKind::range) {
         for (std::size_t i = 0; i < std::min(left->items.size(), right->items.size()); ++i)
-            if (!equal(left->items[i], right->items[i])) return compare(left->items[i], right->items[i]);
-        return left->items.size() < right->items.size() ? -1 : left->items.size() > right->items.size();
+            if (!equal(left->items[i], right->items[i]))
+                return compare(left->items[i], right->items[i]);
+        return left->items.size() < right->items.size() ? -1
+                                                        : left->items.size() > right->items.size();
     }
     fail("a {} and a {} have no order", type_name(a), type_name(b));
 }
@@ -202,8 +218,10 @@ Values iterate(Budget& budget, const Value& value) {
     if (const auto* sequence = value.sequence()) {
         budget.charge(sequence->items.size());
         if (!sequence->is_lazy()) return sequence->items;
-        if (sequence->use == Sequence::Use::touched) fail("a generator that was partly read is read again");
-        const bool spent = std::exchange(sequence->use, Sequence::Use::spent) == Sequence::Use::spent;
+        if (sequence->use == Sequence::Use::touched)
+            fail("a generator that was partly read is read again");
+        const bool spent =
+            std::exchange(sequence->use, Sequence::Use::spent) == Sequence::Use::spent;
         return spent ? Values{} : sequence->items;
     }
     Values out;
@@ -225,10 +243,12 @@ Values iterate(Budget& budget, const Value& value) {
 std::size_t length(const Value& value) {
     if (value.is_undefined()) return 0;
     if (const auto* dict = value.dict()) return dict->items.size();
-    if (const auto* sequence = value.sequence(); sequence && !sequence->is_lazy()) return sequence->items.size();
+    if (const auto* sequence = value.sequence(); sequence && !sequence->is_lazy())
+        return sequence->items.size();
     if (const auto* text = value.text())
-        return static_cast<std::size_t>(
-            std::count_if(text->begin(), text->end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+        return static_cast<std::size_t>(std::count_if(text->begin(), text->end(), [](char c) {
+            return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+        }));
     if (const auto* loop = value.get<std::shared_ptr<Loop>>()) return (*loop)->items->size();
     fail("a {} has no length", type_name(value));
 }
@@ -245,7 +265,8 @@ bool contains(Budget& budget, const Value& container, const Value& item) {
     }
     if (const auto* sequence = container.sequence(); sequence && sequence->is_lazy()) {
         const auto items = iterate(budget, container);
-        const auto found = std::find_if(items.begin(), items.end(), [&](const Value& v) { return equal(v, item); });
+        const auto found = std::find_if(items.begin(), items.end(),
+                                        [&](const Value& v) { return equal(v, item); });
         if (found != items.end()) sequence->use = Sequence::Use::touched;
         return found != items.end();
     }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// The values of a template: Python's None, bool, int (64 bits, an overflow is an error), float, str,
-// list, tuple, dict, and jinja2's Undefined, namespace, loop and callables. Sequences and dicts never
-// change once made, as in jinja2's immutable sandbox; only a namespace does. Every value is charged
-// to a budget when it is made, and nesting is bounded, so a template cannot eat the machine.
+// The values of a template: Python's None, bool, int (64 bits, an overflow is an error), float,
+// str, list, tuple, dict, and jinja2's Undefined, namespace, loop and callables. Sequences and
+// dicts never change once made, as in jinja2's immutable sandbox; only a namespace does. Every
+// value is charged to a budget when it is made, and nesting is bounded, so a template cannot eat
+// the machine.
 #pragma once
 
 #include <cstdint>
@@ -36,12 +37,15 @@ struct Text {
     bool safe = false;  // came through `safe`: jinja2 would escape what is added to it
 };
 
-struct Value : std::variant<Undefined, None, bool, std::int64_t, double, Text, std::shared_ptr<const Sequence>,
-                            std::shared_ptr<const Dict>, std::shared_ptr<Namespace>, std::shared_ptr<Loop>,
+struct Value : std::variant<Undefined, None, bool, std::int64_t, double, Text,
+                            std::shared_ptr<const Sequence>, std::shared_ptr<const Dict>,
+                            std::shared_ptr<Namespace>, std::shared_ptr<Loop>,
                             std::shared_ptr<const Callable>> {
     using variant::variant;
     template <class T>
-    const T* get() const { return std::get_if<T>(this); }
+    const T* get() const {
+        return std::get_if<T>(this);
+    }
     const Sequence* sequence() const;
     const Dict* dict() const;
     const std::string* text() const;
@@ -65,7 +69,8 @@ struct Sequence {
 
     bool is_lazy() const { return kind == SequenceKind::generator; }
     bool is_indexable() const {
-        return kind == SequenceKind::list || kind == SequenceKind::tuple || kind == SequenceKind::range;
+        return kind == SequenceKind::list || kind == SequenceKind::tuple ||
+               kind == SequenceKind::range;
     }
 };
 
@@ -116,8 +121,9 @@ Value from_json(Budget& budget, const Json& json, int depth = 0);
 std::string type_name(const Value& value);  // as Python calls it
 bool truth(const Value& value);
 bool equal(const Value& a, const Value& b);
-int compare(const Value& a, const Value& b);  // below, at or above 0; throws for types without an order
-std::string to_text(const Value& value);      // str(value)
+int compare(const Value& a,
+            const Value& b);              // below, at or above 0; throws for types without an order
+std::string to_text(const Value& value);  // str(value)
 std::string repr(const Value& value);
 std::string float_repr(double x);
 // The items that a loop over `value` sees; throws for what cannot be iterated.

@@ -33,7 +33,8 @@ TEST_P(ChatFamily, RendersAsJinja2) {
     const auto& entry = golden().at("templates").at(GetParam());
     int texts = 0;
     for (const auto& [name, expected] : entry.at("expected").items()) {
-        EXPECT_EQ(rendered(entry.at("source"), golden().at("conversations").at(name)), expected) << name;
+        EXPECT_EQ(rendered(entry.at("source"), golden().at("conversations").at(name)), expected)
+            << name;
         texts += expected.is_string();
     }
     EXPECT_GE(texts, 8);
@@ -50,11 +51,12 @@ INSTANTIATE_TEST_SUITE_P(Families, ChatFamily, ::testing::ValuesIn(template_name
 TEST(ChatTemplate, SnippetsRenderAsJinja2) {
     ASSERT_GT(golden().at("snippets").size(), 60u);
     auto values = golden().at("values");
-    values["strftime_now_seconds"] = golden().at("conversations").front().at("strftime_now_seconds");
+    values["strftime_now_seconds"] =
+        golden().at("conversations").front().at("strftime_now_seconds");
     for (const auto& snippet : golden().at("snippets")) {
         // What we refuse and jinja2 does not: its own quirks that no chat template needs.
-        const bool refused = snippet[0] == "{{ m | groupby('role') }}" || snippet[0] == "{{ s.encode() }}" ||
-                             snippet[0] == "{{ s.__class__ }}";
+        const bool refused = snippet[0] == "{{ m | groupby('role') }}" ||
+                             snippet[0] == "{{ s.encode() }}" || snippet[0] == "{{ s.__class__ }}";
         EXPECT_EQ(rendered(snippet[0], values), refused ? Json() : snippet[1]) << snippet[0];
     }
 }
@@ -69,10 +71,14 @@ TEST(ChatTemplate, TheLineOfAnErrorIsNamed) {
         return "";
     };
     EXPECT_THAT(error_of("a\nb\n{{ x.y }}"), ::testing::StartsWith("t: line 3: 'x' is undefined"));
-    EXPECT_THAT(error_of("a\n{% frobnicate %}"), ::testing::StartsWith("t: line 2: the tag 'frobnicate'"));
-    EXPECT_THAT(error_of("\n\n\n{{ 1 | frobnicate }}"), ::testing::StartsWith("t: line 4: the filter 'frobnicate'"));
-    EXPECT_THAT(error_of("\r\n{{ raise_exception('stop') }}"), ::testing::HasSubstr("line 2: the template refuses this conversation: stop"));
-    EXPECT_THAT(error_of("{{ frobnicate() }}"), ::testing::HasSubstr("'frobnicate' is undefined and cannot be called"));
+    EXPECT_THAT(error_of("a\n{% frobnicate %}"),
+                ::testing::StartsWith("t: line 2: the tag 'frobnicate'"));
+    EXPECT_THAT(error_of("\n\n\n{{ 1 | frobnicate }}"),
+                ::testing::StartsWith("t: line 4: the filter 'frobnicate'"));
+    EXPECT_THAT(error_of("\r\n{{ raise_exception('stop') }}"),
+                ::testing::HasSubstr("line 2: the template refuses this conversation: stop"));
+    EXPECT_THAT(error_of("{{ frobnicate() }}"),
+                ::testing::HasSubstr("'frobnicate' is undefined and cannot be called"));
 }
 
 TEST(ChatTemplate, VariablesMustBeAnObject) {
@@ -82,11 +88,19 @@ TEST(ChatTemplate, VariablesMustBeAnObject) {
 }
 
 TEST(ChatTemplate, LimitsHold) {
-    const auto refuses = [](const std::string& source) { EXPECT_THROW(ChatTemplate(source, "t").render(Json::object()), Error) << source; };
+    const auto refuses = [](const std::string& source) {
+        EXPECT_THROW(ChatTemplate(source, "t").render(Json::object()), Error) << source;
+    };
     refuses("{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}");
-    refuses("{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}");
-    refuses("{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = ns.l + ns.l %}{% endfor %}");
-    refuses("{% set ns = namespace(l=[1]) %}{% for i in range(9999) %}{% set ns.l = [ns.l] %}{% endfor %}");
+    refuses(
+        "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% "
+        "endfor %}");
+    refuses(
+        "{% set ns = namespace(l=[1]) %}{% for i in range(60) %}{% set ns.l = ns.l + ns.l %}{% "
+        "endfor %}");
+    refuses(
+        "{% set ns = namespace(l=[1]) %}{% for i in range(9999) %}{% set ns.l = [ns.l] %}{% endfor "
+        "%}");
     refuses("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}");
     refuses("{% for i in range(90000) %}{{ 'xxxxxxxxxx' * 1000 }}{% endfor %}");
     refuses("{{ 'x' * 99999999999 }}{{ [1] * 99999999 }}");
@@ -104,7 +118,10 @@ TEST(ChatTemplate, LimitsHold) {
 }
 
 TEST(ChatTemplate, NamespacesAndMacrosThatHoldThemselvesAreFreed) {
-    const ChatTemplate looped("{% set ns = namespace() %}{% set ns.me = ns %}{% macro f() %}{% endmacro %}{% set ns.f = f %}ok", "t");
+    const ChatTemplate looped(
+        "{% set ns = namespace() %}{% set ns.me = ns %}{% macro f() %}{% endmacro %}{% set ns.f = "
+        "f %}ok",
+        "t");
     EXPECT_EQ(looped.render(Json::object()), "ok");
     EXPECT_EQ(looped.render(Json::object()), "ok");  // a template can be rendered again
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Large comparisons whose cases are made elsewhere (oracle_tokenizer.py, oracle_chat.py): JSON lines
-// named by an environment variable, checked one by one.
+// Large comparisons whose cases are made elsewhere (oracle_tokenizer.py, oracle_chat.py): JSON
+// lines named by an environment variable, checked one by one.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -42,7 +42,8 @@ TEST(Oracle, TokenizerCases) {
 
 Json render(const Json& one, std::string& message) {
     try {
-        return ChatTemplate(one.at("template").get<std::string>(), one.at("name")).render(one.at("variables"));
+        return ChatTemplate(one.at("template").get<std::string>(), one.at("name"))
+            .render(one.at("variables"));
     } catch (const Error& error) {
         message = error.what();
         return nullptr;

@@ -36,7 +36,9 @@ struct Change {
     const char* value;
     const char* wanted;  // part of the message
 };
-void PrintTo(const Change& change, std::ostream* out) { *out << change.pointer << " = " << change.value; }
+void PrintTo(const Change& change, std::ostream* out) {
+    *out << change.pointer << " = " << change.value;
+}
 
 class TokenizerRefuses : public ::testing::TestWithParam<Change> {};
 
@@ -70,18 +72,30 @@ const Change kChanges[] = {
     {"/model/merges", R"(["b a"])", "model.merges[0]"},
     {"/model/merges", "null", "model.merges"},
     {"/normalizer", R"({"type": "NFKC"})", "normalizer.type"},
-    {"/normalizer", R"({"type": "Sequence", "normalizers": [{"type": "Lowercase"}]})", "normalizer.normalizers[0].type"},
+    {"/normalizer", R"({"type": "Sequence", "normalizers": [{"type": "Lowercase"}]})",
+     "normalizer.normalizers[0].type"},
     {"/pre_tokenizer", "null", "pre_tokenizer"},
     {"/pre_tokenizer", R"({"type": "Whitespace"})", "pre_tokenizer.type"},
     {"/pre_tokenizer", R"({"type": "Digits", "individual_digits": true})", "pre_tokenizer"},
-    {"/pre_tokenizer", R"({"type": "Split", "pattern": {"String": " "}, "behavior": "Isolated", "invert": false})", "pattern"},
-    {"/pre_tokenizer", R"({"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Removed", "invert": false})", "behavior"},
-    {"/pre_tokenizer", R"({"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Isolated", "invert": true})", "invert"},
-    {"/pre_tokenizer", R"({"type": "Split", "pattern": {"Regex": "(a"}, "behavior": "Isolated", "invert": false})", "Regex"},
+    {"/pre_tokenizer",
+     R"({"type": "Split", "pattern": {"String": " "}, "behavior": "Isolated", "invert": false})",
+     "pattern"},
+    {"/pre_tokenizer",
+     R"({"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Removed", "invert": false})",
+     "behavior"},
+    {"/pre_tokenizer",
+     R"({"type": "Split", "pattern": {"Regex": "a"}, "behavior": "Isolated", "invert": true})",
+     "invert"},
+    {"/pre_tokenizer",
+     R"({"type": "Split", "pattern": {"Regex": "(a"}, "behavior": "Isolated", "invert": false})",
+     "Regex"},
     {"/post_processor", R"({"type": "BertProcessing"})", "post_processor.type"},
-    {"/post_processor", R"({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x", "type_id": 0}},
-        {"Sequence": {"id": "A", "type_id": 0}}], "pair": [], "special_tokens": {}})", "special_tokens.x"},
-    {"/post_processor", R"({"type": "TemplateProcessing", "single": [], "pair": [], "special_tokens": {}})", "single"},
+    {"/post_processor",
+     R"({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x", "type_id": 0}},
+        {"Sequence": {"id": "A", "type_id": 0}}], "pair": [], "special_tokens": {}})",
+     "special_tokens.x"},
+    {"/post_processor",
+     R"({"type": "TemplateProcessing", "single": [], "pair": [], "special_tokens": {}})", "single"},
     {"/decoder", "null", "decoder"},
     {"/decoder", R"({"type": "Metaspace"})", "decoder"},
     {"/added_tokens/0/id", "7", "added_tokens[0].id"},
@@ -96,7 +110,8 @@ TEST(TokenizerErrors, TheSmallFileItselfIsGood) {
     EXPECT_EQ(error_of(small_file().dump()), "");
     const Tokenizer tokenizer(small_file().dump(), "t.json");
     EXPECT_EQ(tokenizer.encode("ab<s>ba", false), (std::vector<std::int32_t>{2, 3, 1, 0}));
-    EXPECT_EQ(tokenizer.encode("a?b", false), (std::vector<std::int32_t>{0, 1}));  // no token: no id
+    EXPECT_EQ(tokenizer.encode("a?b", false),
+              (std::vector<std::int32_t>{0, 1}));  // no token: no id
 }
 
 TEST(TokenizerErrors, BrokenJsonIsAnError) {
@@ -106,9 +121,12 @@ TEST(TokenizerErrors, BrokenJsonIsAnError) {
 }
 
 TEST(RegexSyntax, RefusesWhatTheEnginesReadDifferently) {
-    for (const char* pattern : {"\\h", "\\w", "\\b", "\\x41", "\\v", "^a", "a$", ".", "[[:alpha:]]", "[a[b]]", "[a&&b]", "(?<n>a)",
-                                "(?i)a", "a{,3}", "a{2}+", "a{99999}", "\\p{Han}", "\\p{^L}", "\\pL", "(?i:ss)", "(?i:\xc3\xa9)",
-                                "[^\\P{L}]", "[]a]", "(?i:\\s)", "a)", "a\\", "[a", "(?i:[a])", "}", "a{1"})
+    for (const char* pattern :
+         {"\\h",       "\\w",         "\\b",      "\\x41",   "\\v",     "^a",      "a$",
+          ".",         "[[:alpha:]]", "[a[b]]",   "[a&&b]",  "(?<n>a)", "(?i)a",   "a{,3}",
+          "a{2}+",     "a{99999}",    "\\p{Han}", "\\p{^L}", "\\pL",    "(?i:ss)", "(?i:\xc3\xa9)",
+          "[^\\P{L}]", "[]a]",        "(?i:\\s)", "a)",      "a\\",     "[a",      "(?i:[a])",
+          "}",         "a{1"})
         EXPECT_THROW(Regex(pattern, "r"), Error) << pattern;
 }
 

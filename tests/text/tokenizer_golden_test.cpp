@@ -11,7 +11,8 @@ namespace hb {
 namespace {
 
 const Json& golden() {
-    static const Json table = Json::parse(read_file(HALFBYTE_TESTS_DIR "/text/golden/tokenizers.json"));
+    static const Json table =
+        Json::parse(read_file(HALFBYTE_TESTS_DIR "/text/golden/tokenizers.json"));
     return table;
 }
 
@@ -45,7 +46,8 @@ TEST_P(TokenizerFamily, EncodesAndDecodesAsTokenizersDoes) {
         const auto text = from_hex(texts[i]);
         const auto ids = cases[i][0].get<std::vector<std::int32_t>>();
         EXPECT_EQ(tokenizer.encode(text, true), ids) << "case " << i << ": " << texts[i];
-        EXPECT_EQ(tokenizer.encode(text, false).size() + cases[i][1].get<std::size_t>(), ids.size()) << i;
+        EXPECT_EQ(tokenizer.encode(text, false).size() + cases[i][1].get<std::size_t>(), ids.size())
+            << i;
         EXPECT_EQ(tokenizer.decode(ids, true), cases[i][2].get<std::string>()) << i;
     }
 }
@@ -66,7 +68,8 @@ TEST_P(TokenizerFamily, KnowsItsTokens) {
 
 TEST_P(TokenizerFamily, BytesOfTheTokensJoinToTheText) {
     const auto tokenizer = tokenizer_of(GetParam());
-    for (const std::string text : {" The quick\r\n brown  fox 1234", " \xe4\xbd\xa0\xe5\xa5\xbd \xf0\x9f\x91\x8d"}) {
+    for (const std::string text :
+         {" The quick\r\n brown  fox 1234", " \xe4\xbd\xa0\xe5\xa5\xbd \xf0\x9f\x91\x8d"}) {
         std::string joined;
         for (const auto id : tokenizer.encode(text, false)) joined += tokenizer.token_bytes(id);
         EXPECT_EQ(tokenizer.decode(tokenizer.encode(text, false), false), joined);

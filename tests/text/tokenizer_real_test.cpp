@@ -17,7 +17,9 @@ namespace {
 struct SmolLm2 : ::testing::Test {
     void SetUp() override {
         const char* data = std::getenv("HALFBYTE_DATA");
-        if (!data) GTEST_SKIP() << "HALFBYTE_DATA is not set: SmolLM2's tokenizer and WikiText-2 are missing";
+        if (!data)
+            GTEST_SKIP()
+                << "HALFBYTE_DATA is not set: SmolLM2's tokenizer and WikiText-2 are missing";
         folder = data;
         const auto path = folder / "../models/smollm2-135m-instruct/tokenizer.json";
         tokenizer = std::make_unique<Tokenizer>(read_file(path), path.string());

@@ -23,7 +23,9 @@ TEST(Utf8, EveryCodePointRoundTrips) {
 
 TEST(Utf8, ReplacesMaximalBrokenParts) {
     const std::string r = "\xef\xbf\xbd";
-    EXPECT_EQ(replace_invalid_utf8("a\xff" "b"), "a" + r + "b");
+    EXPECT_EQ(replace_invalid_utf8("a\xff"
+                                   "b"),
+              "a" + r + "b");
     EXPECT_EQ(replace_invalid_utf8("\xe2\x82"), r);
     EXPECT_EQ(replace_invalid_utf8("\xf0\x9f\x98z"), r + "z");
     EXPECT_EQ(replace_invalid_utf8("\xed\xa0\x80"), r + r + r);
@@ -35,7 +37,8 @@ TEST(Utf8, RepairIsIdempotentOnRandomBytes) {
     Random random{3};
     for (int round = 0; round < 2000; ++round) {
         std::string bytes;
-        for (auto size = random.bits() % 40; size > 0; --size) bytes += static_cast<char>(random.bits() >> 20);
+        for (auto size = random.bits() % 40; size > 0; --size)
+            bytes += static_cast<char>(random.bits() >> 20);
         const auto once = replace_invalid_utf8(bytes);
         EXPECT_EQ(replace_invalid_utf8(once), once);
         EXPECT_EQ(to_utf8(to_code_points(once)), once);
@@ -44,10 +47,10 @@ TEST(Utf8, RepairIsIdempotentOnRandomBytes) {
 
 TEST(Nfc, ComposesAndOrders) {
     EXPECT_EQ(to_nfc("e\xcc\x81"), "\xc3\xa9");
-    EXPECT_EQ(to_nfc("a\xcc\x81\xcc\xa3"), "\xe1\xba\xa1\xcc\x81");                            // marks reorder
-    EXPECT_EQ(to_nfc("\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8"), "\xea\xb0\x81");                 // Hangul
-    EXPECT_EQ(to_nfc("\xe2\x84\xab"), "\xc3\x85");                                             // Angstrom sign
-    EXPECT_EQ(to_nfc("\xe0\xa5\x98"), "\xe0\xa4\x95\xe0\xa4\xbc");                             // excluded
+    EXPECT_EQ(to_nfc("a\xcc\x81\xcc\xa3"), "\xe1\xba\xa1\xcc\x81");             // marks reorder
+    EXPECT_EQ(to_nfc("\xe1\x84\x80\xe1\x85\xa1\xe1\x86\xa8"), "\xea\xb0\x81");  // Hangul
+    EXPECT_EQ(to_nfc("\xe2\x84\xab"), "\xc3\x85");                              // Angstrom sign
+    EXPECT_EQ(to_nfc("\xe0\xa5\x98"), "\xe0\xa4\x95\xe0\xa4\xbc");              // excluded
     EXPECT_EQ(to_nfc(std::string_view("a\0e\xcc\x81", 5)), std::string_view("a\0\xc3\xa9", 4));
 }
 
@@ -57,7 +60,8 @@ TEST(Nfc, IsIdempotent) {
         std::string text = "a";
         for (int i = 0; i < 8; ++i) {
             const auto mark = static_cast<char32_t>(0x300 + random.bits() % 0x70);
-            append_utf8(text, random.bits() % 3 ? mark : static_cast<char32_t>(random.bits() % 0xd000));
+            append_utf8(text,
+                        random.bits() % 3 ? mark : static_cast<char32_t>(random.bits() % 0xd000));
         }
         const auto once = to_nfc(text);
         EXPECT_EQ(to_nfc(once), once);
