@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::int64_t kRows = 512;  // rows of a wide activation in memory at a time; a multiple of 32
 
-constexpr std::int64_t kHeldBytes = 160 << 20;  // for attention outputs kept between two sites
+constexpr std::int64_t kHeldBytes = 128 << 20;  // for attention outputs kept between two sites
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -2,9 +2,9 @@
 #include "cli/options.hpp"
 
 #include <fmt/format.h>
+#include <sched.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "core/file.hpp"
 
@@ -22,6 +22,14 @@ std::string check_place(const std::string& file) {
     return "";
 }
 
+// Those this process may run on, not all that the machine has.
+int usable_processors() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (::sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
+    return std::clamp(CPU_COUNT(&set), 1, 1024);
+}
+
 }  // namespace
 
 void add_model(CLI::App& app, std::string& model) {
@@ -32,7 +40,7 @@ void add_model(CLI::App& app, std::string& model) {
 }
 
 void add_threads(CLI::App& app, int& threads) {
-    threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 1024u));
+    threads = usable_processors();
     app.add_option("--threads", threads, "threads; results do not depend on them")
         ->check(between(1, 1024))
         ->capture_default_str();
