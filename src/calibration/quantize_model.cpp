@@ -10,6 +10,7 @@
 #include "calibration/stream.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
+#include "core/file.hpp"
 #include "engine/generate.hpp"
 
 namespace hb {
@@ -121,7 +122,11 @@ Json quantize_model(const QuantizeOptions& options, const QuantizeHooks& hooks) 
     Json run = describe(settings, options, checkpoint);
     run["calibration"] = describe_calibration(options, tokens, sampled);
     const WorkFolder work(options.out, run, options.resume);
-    if (work.finished()) return Json{{"finished", true}};
+    if (work.finished()) {
+        Json done = Json::parse(read_file(options.out / "run.json"));
+        done["finished"] = true;
+        return done;
+    }
     if (sampled) tokens = sampled_rows(options, checkpoint, work, kernels, threads, hooks);
 
     StreamTotals totals;

@@ -1,7 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/parallel.hpp"
 
+#include <immintrin.h>
+
 namespace hb {
+namespace {
+
+constexpr int kLooks = 400;  // pauses, about 20 microseconds
+
+template <class Ready>
+bool look_for(const Ready& ready) {
+    for (int i = 0; i < kLooks; ++i) {
+        if (ready()) return true;
+        _mm_pause();
+    }
+    return false;
+}
+
+}  // namespace
 
 Threads::Threads(int count) {
     for (int t = 1; t < count; ++t) workers_.emplace_back([this, t] { work(t); });
@@ -32,17 +48,18 @@ void Threads::drain(int thread) {
 
 void Threads::work(int thread) {
     std::uint64_t seen = 0;
+    const auto called = [&] { return stop_.load() || round_.load() != seen; };
     for (;;) {
-        {
+        if (!look_for(called)) {
             std::unique_lock lock(mutex_);
-            start_.wait(lock, [&] { return stop_ || round_ != seen; });
-            if (stop_) return;
-            seen = round_;
+            start_.wait(lock, called);
         }
+        if (stop_.load()) return;
+        seen = round_.load();
         drain(thread);
-        {
+        if (busy_.fetch_sub(1) == 1) {
             std::lock_guard lock(mutex_);
-            if (--busy_ == 0) done_.notify_one();
+            done_.notify_one();
         }
     }
 }
@@ -53,19 +70,22 @@ void Threads::loop(std::int64_t n, const std::function<void(std::int64_t, int)>&
         for (std::int64_t i = 0; i < n; ++i) body(i, 0);
         return;
     }
+    body_ = &body;
+    size_ = n;
+    next_ = 0;
+    busy_ = static_cast<int>(workers_.size());
+    error_ = nullptr;
     {
         std::lock_guard lock(mutex_);
-        body_ = &body;
-        size_ = n;
-        next_ = 0;
-        busy_ = static_cast<int>(workers_.size());
-        error_ = nullptr;
         ++round_;
     }
     start_.notify_all();
     drain(0);
-    std::unique_lock lock(mutex_);
-    done_.wait(lock, [&] { return busy_ == 0; });
+    const auto finished = [&] { return busy_.load() == 0; };
+    if (!look_for(finished)) {
+        std::unique_lock lock(mutex_);
+        done_.wait(lock, finished);
+    }
     if (error_) std::rethrow_exception(error_);
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A fixed set of threads and one loop. Which thread runs an index is left to chance, so a body must
 // compute the same bits wherever it runs: no partial sums across indices, no thread-sized chunks.
+// Between two loops a thread looks for the next one for some microseconds before it sleeps, since a
+// model's operations follow each other faster than a thread wakes up.
 #pragma once
 
 #include <condition_variable>
@@ -35,9 +37,9 @@ private:
     const std::function<void(std::int64_t, int)>* body_ = nullptr;
     std::int64_t size_ = 0;
     std::atomic<std::int64_t> next_{0};
-    std::uint64_t round_ = 0;
-    int busy_ = 0;
-    bool stop_ = false;
+    std::atomic<std::uint64_t> round_{0};
+    std::atomic<int> busy_{0};
+    std::atomic<bool> stop_{false};
     std::exception_ptr error_;
 };
 

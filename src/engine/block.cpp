@@ -106,13 +106,17 @@ void attend(const Runtime& run, const Block& block, View<const float> x0, std::s
 
     resize(x1, x0.rows, c.heads * c.head_dim);
     const float scale = 1 / std::sqrt(static_cast<float>(c.head_dim));
-    for (const Span& span : spans) {
+    const auto look_back = [&](const Span& span, Threads& threads) {
         append(*span.cache, scratch.k.view().middle_rows(span.first_row, span.rows),
                scratch.v.view().middle_rows(span.first_row, span.rows));
-        attention(*run.kernels, *run.threads, scratch.q.view().middle_rows(span.first_row, span.rows),
-                  span.position, *span.cache, scale, c.sliding_window,
-                  x1.view().middle_rows(span.first_row, span.rows));
-    }
+        attention(*run.kernels, threads, scratch.q.view().middle_rows(span.first_row, span.rows), span.position,
+                  *span.cache, scale, c.sliding_window, x1.view().middle_rows(span.first_row, span.rows));
+    };
+    if (spans.size() == 1) return look_back(spans[0], *run.threads);
+    run.threads->loop(static_cast<std::int64_t>(spans.size()), [&](std::int64_t i, int) {
+        Threads alone(1);
+        look_back(spans[static_cast<std::size_t>(i)], alone);
+    });
 }
 
 void add_attention(const Runtime& run, const Block& block, View<const float> x1, Scratch& scratch,

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/parallel.hpp"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <numeric>
+#include <stdexcept>
+
+namespace hb {
+
+TEST(Threads, EveryIndexRunsOnceHoweverManyThreads) {
+    for (const int count : {1, 2, 3, 7}) {
+        Threads threads(count);
+        for (int round = 0; round < 200; ++round) {
+            std::vector<int> hits(static_cast<std::size_t>(round), 0);
+            threads.loop(round, [&](std::int64_t i, int thread) {
+                EXPECT_LT(thread, count);
+                ++hits[static_cast<std::size_t>(i)];
+            });
+            EXPECT_EQ(std::accumulate(hits.begin(), hits.end(), 0), round);
+        }
+    }
+}
+
+TEST(Threads, ALoopAfterAPauseStillRuns) {
+    Threads threads(3);
+    for (int round = 0; round < 5; ++round) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        std::atomic<int> sum{0};
+        threads.loop(100, [&](std::int64_t i, int) { sum += static_cast<int>(i); });
+        EXPECT_EQ(sum, 4950);
+    }
+}
+
+TEST(Threads, TheFirstExceptionComesBackAndTheNextLoopRuns) {
+    Threads threads(2);
+    EXPECT_THROW(threads.loop(50, [](std::int64_t i, int) { if (i == 7) throw std::runtime_error("seven"); }),
+                 std::runtime_error);
+    std::atomic<int> ran{0};
+    threads.loop(50, [&](std::int64_t, int) { ++ran; });
+    EXPECT_EQ(ran, 50);
+}
+
+}  // namespace hb
