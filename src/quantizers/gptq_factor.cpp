@@ -69,10 +69,10 @@ void fill(View<double> a, View<const float> h, const std::vector<std::int64_t>& 
 }
 
 // V = J R^T J, J the reversal
-Matrix<float> push_matrix(View<const double> r, Threads& threads) {
+ZeroMatrix<float> push_matrix(View<const double> r, Threads& threads) {
     constexpr std::int64_t kBlock = 64;
     const std::int64_t n = r.rows;
-    Matrix<float> push(n, n);
+    ZeroMatrix<float> push(n, n);
     threads.loop((n + kBlock - 1) / kBlock, [&](std::int64_t b, int) {
         const std::int64_t first = b * kBlock, last = std::min(n, first + kBlock);
         for (std::int64_t j = first + 1; j < n; ++j) {
@@ -112,7 +112,7 @@ GptqFactor factor_hessian(View<const float> h, const QuantizerOptions& options, 
             "calibrate with more text, or use the quantizer rtn",
             h.rows);
     }
-    Matrix<double> a(h.rows, h.rows);
+    ZeroMatrix<double> a(h.rows, h.rows);  // its upper triangle
     factor.damping = options.damping;
     for (int attempt = 0; attempt < kTries; ++attempt) {
         fill(a.view(), h, factor.order, factor.damping * trace / static_cast<double>(live),

@@ -17,13 +17,14 @@
 
 #include "core/matrix.hpp"
 #include "core/parallel.hpp"
+#include "core/zero_matrix.hpp"
 #include "quantizers/quantizer.hpp"
 
 namespace hb {
 
 struct GptqFactor {
     std::vector<std::int64_t> order;  // solving order: order[i] is a column of H
-    Matrix<float> push;               // (in, in): V_ij / V_jj for i < j in solving order, else 0
+    ZeroMatrix<float> push;           // (in, in): V_ij / V_jj for i < j in solving order, else 0
     double damping = 0;               // relative to the mean of the live diagonal; what was used
     std::vector<double> failed_dampings;
     std::int64_t dead_columns = 0;  // H_jj = 0: nothing is pushed out of or into such a column
