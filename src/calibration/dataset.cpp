@@ -17,7 +17,7 @@ std::vector<std::int32_t> read_i32(const std::filesystem::path& file) {
     if (bytes.size() % 4 != 0)
         fail("{}: {} bytes; wanted a multiple of 4 (int32 token ids)", file.string(), bytes.size());
     std::vector<std::int32_t> tokens(bytes.size() / 4);
-    std::memcpy(tokens.data(), bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(tokens.data(), bytes.data(), bytes.size());
     return tokens;
 }
 
