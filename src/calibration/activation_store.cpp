@@ -16,7 +16,8 @@ namespace {
 int unnamed_file(const std::filesystem::path& folder) {
     std::string name = (folder / "activations.XXXXXX").string();
     const int descriptor = ::mkostemp(name.data(), 0);
-    if (descriptor < 0) fail("cannot create a spill file in {}: {}", folder.string(), std::strerror(errno));
+    if (descriptor < 0)
+        fail("cannot create a spill file in {}: {}", folder.string(), std::strerror(errno));
     ::unlink(name.c_str());
     return descriptor;
 }
@@ -28,8 +29,10 @@ void move_all(Move&& move, std::size_t size, std::size_t offset, const char* ver
         const auto n = move(done, size - done, static_cast<off_t>(offset + done));
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0)
-            fail("cannot {} the activation spill file: {}. Free disk space, or use --activations memory", verb,
-                 n < 0 ? std::strerror(errno) : "it is too short");
+            fail(
+                "cannot {} the activation spill file: {}. Free disk space, or use --activations "
+                "memory",
+                verb, n < 0 ? std::strerror(errno) : "it is too short");
         done += static_cast<std::size_t>(n);
     }
 }
@@ -64,11 +67,13 @@ ActivationStore::~ActivationStore() {
 }
 
 void ActivationStore::load(Threads& threads, std::int64_t sequence, View<float> h) {
-    const auto one = static_cast<std::size_t>(rows_ * cols_), at = one * static_cast<std::size_t>(sequence);
+    const auto one = static_cast<std::size_t>(rows_ * cols_),
+               at = one * static_cast<std::size_t>(sequence);
     const std::uint16_t* from = memory_.data() + at;
     if (descriptor_ >= 0) {
         auto* bytes = reinterpret_cast<char*>(page_.data());
-        move_all([&](std::size_t done, std::size_t n, off_t to) { return ::pread(descriptor_, bytes + done, n, to); },
+        move_all([&](std::size_t done, std::size_t n,
+                     off_t to) { return ::pread(descriptor_, bytes + done, n, to); },
                  one * 2, at * 2, "read");
         from = page_.data();
     }
@@ -76,12 +81,14 @@ void ActivationStore::load(Threads& threads, std::int64_t sequence, View<float> 
 }
 
 void ActivationStore::save(Threads& threads, std::int64_t sequence, View<float> h) {
-    const auto one = static_cast<std::size_t>(rows_ * cols_), at = one * static_cast<std::size_t>(sequence);
+    const auto one = static_cast<std::size_t>(rows_ * cols_),
+               at = one * static_cast<std::size_t>(sequence);
     std::uint16_t* to = descriptor_ >= 0 ? page_.data() : memory_.data() + at;
     threads.loop(rows_, [&](std::int64_t r, int) { round_row(h.row(r), cols_, to + r * cols_); });
     if (descriptor_ < 0) return;
     const auto* bytes = reinterpret_cast<const char*>(page_.data());
-    move_all([&](std::size_t done, std::size_t n, off_t where) { return ::pwrite(descriptor_, bytes + done, n, where); },
+    move_all([&](std::size_t done, std::size_t n,
+                 off_t where) { return ::pwrite(descriptor_, bytes + done, n, where); },
              one * 2, at * 2, "write");
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The residual stream of every calibration sequence, bf16, in memory or in a spill file that has no name
-// (it vanishes with the process). save() rounds what it is given, so that the caller goes on with exactly
-// the values that load() will give later.
+// The residual stream of every calibration sequence, bf16, in memory or in a spill file that has no
+// name (it vanishes with the process). save() rounds what it is given, so that the caller goes on
+// with exactly the values that load() will give later.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,8 @@
 namespace hb {
 
 void widen(const std::uint16_t* bf16, std::int64_t n, float* to);
-void round_row(float* x, std::int64_t n, std::uint16_t* bits);  // x becomes its bf16 value, bits its pattern
+void round_row(float* x, std::int64_t n,
+               std::uint16_t* bits);  // x becomes its bf16 value, bits its pattern
 
 class ActivationStore {
 public:

@@ -47,8 +47,8 @@ Tokenizer load_tokenizer(const Checkpoint& checkpoint) {
     return Tokenizer(*json, where);
 }
 
-std::vector<std::int32_t> read_tokens(const std::filesystem::path& file, const Checkpoint& checkpoint,
-                                      const ModelConfig& config) {
+std::vector<std::int32_t> read_tokens(const std::filesystem::path& file,
+                                      const Checkpoint& checkpoint, const ModelConfig& config) {
     std::vector<std::int32_t> tokens;
     const std::string ending = file.extension().string();
     if (ending == ".i32") {
@@ -56,15 +56,16 @@ std::vector<std::int32_t> read_tokens(const std::filesystem::path& file, const C
     } else if (ending == ".txt" || ending == ".raw" || ending == ".utf8" || ending == ".md") {
         tokens = load_tokenizer(checkpoint).encode(read_file(file), false);
     } else if (ending == ".jsonl") {
-        tokens = read_jsonl(file, load_tokenizer(checkpoint), config.end_tokens.empty() ? -1 : config.end_tokens[0]);
+        tokens = read_jsonl(file, load_tokenizer(checkpoint),
+                            config.end_tokens.empty() ? -1 : config.end_tokens[0]);
     } else {
         fail("{}: unknown ending '{}'; wanted .txt, .jsonl or .i32", file.string(), ending);
     }
     if (tokens.empty()) fail("{}: no tokens in it", file.string());
     for (std::size_t i = 0; i < tokens.size(); ++i)
         if (tokens[i] < 0 || tokens[i] >= config.vocab)
-            fail("{}: token {} has id {}; the model's vocabulary ends at {}", file.string(), i, tokens[i],
-                 config.vocab - 1);
+            fail("{}: token {} has id {}; the model's vocabulary ends at {}", file.string(), i,
+                 tokens[i], config.vocab - 1);
     return tokens;
 }
 

@@ -22,7 +22,8 @@ TensorToWrite copy_of(const Checkpoint& from, const TensorInfo& info) {
 }
 
 void write_assets(const Checkpoint& checkpoint, const fs::path& out) {
-    for (const char* name : {"tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja"})
+    for (const char* name : {"tokenizer.json", "tokenizer_config.json", "generation_config.json",
+                             "chat_template.jinja"})
         if (const auto text = checkpoint.asset(name)) write_file(out / name, *text);
     for (const fs::path& file : checkpoint.other_files()) {
         const std::string name = file.filename().string();
@@ -33,13 +34,15 @@ void write_assets(const Checkpoint& checkpoint, const fs::path& out) {
 
 }  // namespace
 
-void write_output(const Settings& settings, const Checkpoint& checkpoint, const WorkFolder& work, const Json& run) {
+void write_output(const Settings& settings, const Checkpoint& checkpoint, const WorkFolder& work,
+                  const Json& run) {
     std::vector<Checkpoint> parts;
     std::set<std::string> replaced;
     for (std::int64_t layer = 0; layer < settings.config.layers; ++layer) {
         parts.push_back(Checkpoint::open(work.block_folder(layer).string()));
         for (const LinearName& linear : block_linears())
-            if (settings.quantizes(layer, linear.name)) replaced.insert(module_name(layer, linear.name) + ".weight");
+            if (settings.quantizes(layer, linear.name))
+                replaced.insert(module_name(layer, linear.name) + ".weight");
     }
     std::vector<TensorToWrite> tensors;
     for (const TensorInfo& info : checkpoint.tensors())

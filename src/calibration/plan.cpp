@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a run would take, from shapes alone: time = counted operations over the bf16 rate measured now,
-// with the factor that a whole run takes over its products; memory as the stream holds it.
+// What a run would take, from shapes alone: time = counted operations over the bf16 rate measured
+// now, with the factor that a whole run takes over its products; memory as the stream holds it.
 #include <sys/statvfs.h>
 
 #include <algorithm>
@@ -13,8 +13,8 @@
 namespace hb {
 namespace {
 
-constexpr double kTimesFloor = 1.6;             // wall time over products, as measured (bench/results)
-constexpr double kBaseBytes = 150e6;            // code, tables, buffers of a few hundred rows
+constexpr double kTimesFloor = 1.6;   // wall time over products, as measured (bench/results)
+constexpr double kBaseBytes = 150e6;  // code, tables, buffers of a few hundred rows
 
 struct Work {
     double linear = 0, hessian = 0, solver = 0, weights = 0, block_weights = 0, largest_in = 0;
@@ -26,7 +26,8 @@ Work count(const Settings& s, double tokens) {
     std::array<double, 4> inputs{};
     for (const LinearName& linear : block_linears()) {
         const LinearShape shape = linear_shape(s.config, linear.name);
-        const double size = static_cast<double>(shape.out * shape.in), in = static_cast<double>(shape.in);
+        const double size = static_cast<double>(shape.out * shape.in),
+                     in = static_cast<double>(shape.in);
         w.block_weights += size;
         w.linear += 2 * tokens * size * (linear.site == 0 || linear.site == 2 ? 2 : 1);
         w.solver += size * in;
@@ -46,7 +47,8 @@ Work count(const Settings& s, double tokens) {
 
 double free_bytes(std::filesystem::path folder) {
     folder = std::filesystem::absolute(folder);
-    while (!std::filesystem::exists(folder) && folder.has_relative_path()) folder = folder.parent_path();
+    while (!std::filesystem::exists(folder) && folder.has_relative_path())
+        folder = folder.parent_path();
     struct statvfs info {};
     if (::statvfs(folder.c_str(), &info) != 0) return -1;
     return static_cast<double>(info.f_bavail) * static_cast<double>(info.f_frsize);
@@ -57,12 +59,14 @@ double free_bytes(std::filesystem::path folder) {
 Json plan_quantization(const QuantizeOptions& options) {
     const Checkpoint checkpoint = Checkpoint::open(options.model);
     const Settings s = make_settings(options, checkpoint);
-    if (std::filesystem::exists(options.out) && !std::filesystem::is_empty(options.out) && !options.resume)
-        fail("{} is not empty; choose another folder, or --resume to go on with it", options.out.string());
+    if (std::filesystem::exists(options.out) && !std::filesystem::is_empty(options.out) &&
+        !options.resume)
+        fail("{} is not empty; choose another folder, or --resume to go on with it",
+             options.out.string());
     std::int64_t sequences = 32, length = 512;
     if (!options.calibration.empty()) {
-        const auto rows = cut_rows(read_tokens(options.calibration, checkpoint, s.config), options.sequences,
-                                   options.sequence_length);
+        const auto rows = cut_rows(read_tokens(options.calibration, checkpoint, s.config),
+                                   options.sequences, options.sequence_length);
         sequences = rows.rows, length = rows.cols;
     }
     const double tokens = s.needs_calibration() ? static_cast<double>(sequences * length) : 0;
@@ -76,19 +80,26 @@ Json plan_quantization(const QuantizeOptions& options) {
     output += std::max(0.0, dense - work.weights * 2);
 
     Threads threads(options.threads);
-    const double rate = measured_gflops(pick_kernels(), threads, 512, s.config.intermediate, s.config.hidden) * 1e9;
-    const double activations = options.activations_on_disk ? 0 : tokens * static_cast<double>(s.config.hidden) * 2;
+    const double rate =
+        measured_gflops(pick_kernels(), threads, 512, s.config.intermediate, s.config.hidden) * 1e9;
+    const double activations =
+        options.activations_on_disk ? 0 : tokens * static_cast<double>(s.config.hidden) * 2;
     const double hessians = s.quantizer->needs_hessian ? work.largest_in * work.largest_in * 12 : 0;
     const double disk = free_bytes(options.out);
-    const double needed = 2 * output + (options.activations_on_disk ? tokens * static_cast<double>(s.config.hidden) * 2 : 0);
+    const double needed =
+        2 * output +
+        (options.activations_on_disk ? tokens * static_cast<double>(s.config.hidden) * 2 : 0);
     if (disk >= 0 && disk < needed)
-        fail("{}: {:.1f} GB free on its disk, the run needs {:.1f} GB; choose another place", options.out.string(),
-             disk * 1e-9, needed * 1e-9);
+        fail("{}: {:.1f} GB free on its disk, the run needs {:.1f} GB; choose another place",
+             options.out.string(), disk * 1e-9, needed * 1e-9);
     return {{"layers", s.config.layers * 7},
             {"scheme", s.scheme->name},
             {"recipe", s.recipe->name},
-            {"transforms", {{"qkv", s.quantization.qkv}, {"o", s.quantization.o},
-                            {"gate_up", s.quantization.gate_up}, {"down", s.quantization.down}}},
+            {"transforms",
+             {{"qkv", s.quantization.qkv},
+              {"o", s.quantization.o},
+              {"gate_up", s.quantization.gate_up},
+              {"down", s.quantization.down}}},
             {"calibration_tokens", tokens},
             {"flops", work.linear + work.hessian + work.solver},
             {"seconds", (work.linear + work.hessian + work.solver) / rate * kTimesFloor},

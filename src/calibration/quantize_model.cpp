@@ -26,12 +26,15 @@ std::uint64_t peak_rss_bytes() {
 
 Matrix<std::int32_t> rows_from_file(const QuantizeOptions& options, const Checkpoint& checkpoint,
                                     const ModelConfig& config) {
-    return cut_rows(read_tokens(options.calibration, checkpoint, config), options.sequences, options.sequence_length);
+    return cut_rows(read_tokens(options.calibration, checkpoint, config), options.sequences,
+                    options.sequence_length);
 }
 
-Json describe_calibration(const QuantizeOptions& options, const Matrix<std::int32_t>& tokens, bool sampled) {
+Json describe_calibration(const QuantizeOptions& options, const Matrix<std::int32_t>& tokens,
+                          bool sampled) {
     if (sampled)
-        return {{"source", "sampled from the model"}, {"sequences", kSampledSequences},
+        return {{"source", "sampled from the model"},
+                {"sequences", kSampledSequences},
                 {"sequence_length", kSampledLength}};
     if (tokens.empty()) return {{"source", "none"}};
     return {{"source", options.calibration.filename().string()},
@@ -40,22 +43,26 @@ Json describe_calibration(const QuantizeOptions& options, const Matrix<std::int3
             {"digest", fmt::format("{:016x}", digest(std::as_bytes(std::span(tokens.values))))}};
 }
 
-Matrix<std::int32_t> sampled_rows(const QuantizeOptions& options, const Checkpoint& checkpoint, const WorkFolder& work,
-                                  const Kernels& kernels, Threads& threads, const QuantizeHooks& hooks) {
+Matrix<std::int32_t> sampled_rows(const QuantizeOptions& options, const Checkpoint& checkpoint,
+                                  const WorkFolder& work, const Kernels& kernels, Threads& threads,
+                                  const QuantizeHooks& hooks) {
     if (auto rows = work.sampled_tokens(kSampledSequences, kSampledLength)) return std::move(*rows);
     LoadOptions load;
     load.baseline_precision = Precision::bf16;
     const Decoder decoder = load_decoder(checkpoint, threads, load);
-    auto rows = generate_rows(decoder, kernels, threads, kSampledSequences, kSampledLength, options.seed,
-                              [&](std::int64_t step) {
-                                  if (hooks.progress) hooks.progress({step, kSampledLength, "sampling calibration text"});
-                              });
+    auto rows =
+        generate_rows(decoder, kernels, threads, kSampledSequences, kSampledLength, options.seed,
+                      [&](std::int64_t step) {
+                          if (hooks.progress)
+                              hooks.progress({step, kSampledLength, "sampling calibration text"});
+                      });
     work.keep_sampled_tokens(rows);
     return rows;
 }
 
 // GFLOP/s of bf16 products on the model's own shapes, weighted as one pass over a block's linears.
-double block_gflops(const ModelConfig& config, std::int64_t rows, const Kernels& kernels, Threads& threads) {
+double block_gflops(const ModelConfig& config, std::int64_t rows, const Kernels& kernels,
+                    Threads& threads) {
     double flops = 0, seconds = 0;
     for (const LinearName& linear : block_linears()) {
         const LinearShape shape = linear_shape(config, linear.name);
@@ -66,8 +73,8 @@ double block_gflops(const ModelConfig& config, std::int64_t rows, const Kernels&
     return flops / seconds;
 }
 
-Json summary(const Settings& settings, const Json& run, const StreamTotals& totals, const Json& layers,
-             double seconds, double gflops) {
+Json summary(const Settings& settings, const Json& run, const StreamTotals& totals,
+             const Json& layers, double seconds, double gflops) {
     Json json = run;
     json["seconds"] = seconds;
     json["solver_seconds"] = totals.solver_seconds;
@@ -85,9 +92,10 @@ Json summary(const Settings& settings, const Json& run, const StreamTotals& tota
 }
 
 // The stream's memory is given back when this returns.
-Json quantize_blocks(const Settings& settings, const QuantizeOptions& options, const Checkpoint& checkpoint,
-                     const WorkFolder& work, const Kernels& kernels, Threads& threads,
-                     const Matrix<std::int32_t>& tokens, const QuantizeHooks& hooks, StreamTotals& totals) {
+Json quantize_blocks(const Settings& settings, const QuantizeOptions& options,
+                     const Checkpoint& checkpoint, const WorkFolder& work, const Kernels& kernels,
+                     Threads& threads, const Matrix<std::int32_t>& tokens,
+                     const QuantizeHooks& hooks, StreamTotals& totals) {
     Stream stream(settings, checkpoint, kernels, threads, tokens.view(),
                   options.activations_on_disk ? work.folder() : std::filesystem::path{});
     Json layers = Json::array();
@@ -100,7 +108,8 @@ Json quantize_blocks(const Settings& settings, const QuantizeOptions& options, c
             report = stream.quantize_block(layer, work, hooks);
         }
         for (auto& entry : report) layers.push_back(std::move(entry));
-        if (hooks.progress) hooks.progress({layer + 1, settings.config.layers, fmt::format("block {}", layer)});
+        if (hooks.progress)
+            hooks.progress({layer + 1, settings.config.layers, fmt::format("block {}", layer)});
     }
     totals = stream.totals();
     return layers;
@@ -115,7 +124,8 @@ Json quantize_model(const QuantizeOptions& options, const QuantizeHooks& hooks) 
     const Kernels& kernels = pick_kernels();
     Threads threads(options.threads);
 
-    const bool calibrates = settings.needs_calibration(), sampled = calibrates && options.calibration.empty();
+    const bool calibrates = settings.needs_calibration(),
+               sampled = calibrates && options.calibration.empty();
     Matrix<std::int32_t> tokens;
     if (!options.calibration.empty()) tokens = rows_from_file(options, checkpoint, settings.config);
     if (!calibrates) tokens = {};
@@ -130,15 +140,18 @@ Json quantize_model(const QuantizeOptions& options, const QuantizeHooks& hooks) 
     if (sampled) tokens = sampled_rows(options, checkpoint, work, kernels, threads, hooks);
 
     StreamTotals totals;
-    const Json layers = quantize_blocks(settings, options, checkpoint, work, kernels, threads, tokens, hooks, totals);
+    const Json layers = quantize_blocks(settings, options, checkpoint, work, kernels, threads,
+                                        tokens, hooks, totals);
     run["layers"] = Json::array();
     for (Json entry : layers) {
         entry.erase("seconds");
         run["layers"].push_back(std::move(entry));
     }
     write_output(settings, checkpoint, work, run);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    const double gflops = calibrates ? block_gflops(settings.config, tokens.cols, kernels, threads) : 0;
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const double gflops =
+        calibrates ? block_gflops(settings.config, tokens.cols, kernels, threads) : 0;
     return summary(settings, run, totals, layers, seconds, gflops);
 }
 

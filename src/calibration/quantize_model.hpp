@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The main job: a model on disk in, a quantized model on disk out, block by block (quantize_model.cpp).
+// The main job: a model on disk in, a quantized model on disk out, block by block
+// (quantize_model.cpp).
 #pragma once
 
 #include <cstdint>
@@ -18,9 +19,9 @@ struct QuantizeOptions {
     std::string scheme = "nvfp4", recipe = "mr-gptq";
     // Empty: the recipe's choice for the scheme.
     std::string transform, weight_rule, activation_rule;
-    std::filesystem::path calibration;             // empty: 32 x 512 tokens sampled from the model
+    std::filesystem::path calibration;  // empty: 32 x 512 tokens sampled from the model
     std::int64_t sequences = 128, sequence_length = 2048;
-    std::vector<std::string> ignore;               // modules or "re:..." left in 16 bits (lm_head always)
+    std::vector<std::string> ignore;  // modules or "re:..." left in 16 bits (lm_head always)
     std::uint64_t seed = 0;
     int threads = 1;
     bool resume = false, activations_on_disk = false;
@@ -33,15 +34,17 @@ struct Progress {
 
 struct QuantizeHooks {
     std::function<void(const Progress&)> progress;
-    std::function<void(const std::string&)> notice;  // one line: a damping retry, a dead column, ...
+    std::function<void(const std::string&)>
+        notice;  // one line: a damping retry, a dead column, ...
 };
 
-// The result as quantize --json writes it: seconds, peak_rss_bytes, flops, solver_seconds, gemm_gflops,
-// layers[] (name, weight_mse, output_error, damping, dead_columns, seconds), scheme, recipe, transforms, ...
+// The result as quantize --json writes it: seconds, peak_rss_bytes, flops, solver_seconds,
+// gemm_gflops, layers[] (name, weight_mse, output_error, damping, dead_columns, seconds), scheme,
+// recipe, transforms, ...
 Json quantize_model(const QuantizeOptions& options, const QuantizeHooks& hooks);
 
-// Checks shapes, names, patterns, disk and memory without writing; predicts seconds, peak memory and
-// output size: {"seconds", "peak_rss_bytes", "output_bytes", "layers", ...}.
+// Checks shapes, names, patterns, disk and memory without writing; predicts seconds, peak memory
+// and output size: {"seconds", "peak_rss_bytes", "output_bytes", "layers", ...}.
 Json plan_quantization(const QuantizeOptions& options);
 
 }  // namespace hb

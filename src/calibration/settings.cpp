@@ -25,10 +25,12 @@ void check_shapes(const Settings& settings, const Checkpoint& checkpoint) {
     for (const LinearName& linear : block_linears()) {
         const LinearShape shape = linear_shape(settings.config, linear.name);
         if (shape.in % settings.scheme->group != 0 && settings.quantizes(0, linear.name))
-            fail("{}: the input dimension {} of {} is not divisible by {}'s group of {}; choose another scheme or "
-                 "--ignore 're:.*{}'",
-                 checkpoint.path().string(), shape.in, linear.name, settings.scheme->name, settings.scheme->group,
-                 linear.name.substr(linear.name.find('.') + 1));
+            fail(
+                "{}: the input dimension {} of {} is not divisible by {}'s group of {}; choose "
+                "another scheme or "
+                "--ignore 're:.*{}'",
+                checkpoint.path().string(), shape.in, linear.name, settings.scheme->name,
+                settings.scheme->group, linear.name.substr(linear.name.find('.') + 1));
     }
 }
 
@@ -43,19 +45,22 @@ Settings make_settings(const QuantizeOptions& options, const Checkpoint& checkpo
     s.scheme = &find_scheme(options.scheme);
     s.recipe = &find_recipe(options.recipe);
     s.quantizer = &find_quantizer(s.recipe->quantizer);
-    s.weight_rule = &find_scale_rule(pick(options.weight_rule, s.recipe->weight_rule(*s.scheme)), s.scheme->family);
+    s.weight_rule = &find_scale_rule(pick(options.weight_rule, s.recipe->weight_rule(*s.scheme)),
+                                     s.scheme->family);
     if (s.scheme->quantized_activations) {
-        s.activation_rule = &find_scale_rule(pick(options.activation_rule, s.recipe->activation_rule(*s.scheme)),
-                                             s.scheme->family);
+        s.activation_rule = &find_scale_rule(
+            pick(options.activation_rule, s.recipe->activation_rule(*s.scheme)), s.scheme->family);
         if (!s.activation_rule->online)
-            fail("scale rule '{}' is too slow for activations; see: halfbyte list scale-rules", s.activation_rule->name);
+            fail("scale rule '{}' is too slow for activations; see: halfbyte list scale-rules",
+                 s.activation_rule->name);
     } else if (!options.activation_rule.empty()) {
-        fail("--activation-scales {} has no effect: scheme {} leaves activations in 16 bits", options.activation_rule,
-             s.scheme->name);
+        fail("--activation-scales {} has no effect: scheme {} leaves activations in 16 bits",
+             options.activation_rule, s.scheme->name);
     }
     s.solver.activation_order = s.recipe->activation_order;
     if (quantization_config_of(checkpoint.config()))
-        fail("{}: the model is quantized already; start from its 16-bit weights", checkpoint.path().string());
+        fail("{}: the model is quantized already; start from its 16-bit weights",
+             checkpoint.path().string());
     s.config = model_config(checkpoint);
     check_model_tensors(checkpoint, s.config);
 
@@ -63,13 +68,16 @@ Settings make_settings(const QuantizeOptions& options, const Checkpoint& checkpo
     s.quantization.weight_rule = s.weight_rule->name;
     s.quantization.activation_rule = s.activation_rule ? s.activation_rule->name : "";
     s.quantization.ignore = {"lm_head"};
-    s.quantization.ignore.insert(s.quantization.ignore.end(), options.ignore.begin(), options.ignore.end());
+    s.quantization.ignore.insert(s.quantization.ignore.end(), options.ignore.begin(),
+                                 options.ignore.end());
     s.quantization.seed = options.seed;
-    std::string* texts[4] = {&s.quantization.qkv, &s.quantization.o, &s.quantization.gate_up, &s.quantization.down};
+    std::string* texts[4] = {&s.quantization.qkv, &s.quantization.o, &s.quantization.gate_up,
+                             &s.quantization.down};
     for (const LinearName& linear : block_linears()) {
         const auto site = static_cast<std::size_t>(linear.site);
-        s.transforms[site] = parse_transform(pick(options.transform, s.recipe->transform(*s.scheme)),
-                                             linear_shape(s.config, linear.name).in, options.seed);
+        s.transforms[site] =
+            parse_transform(pick(options.transform, s.recipe->transform(*s.scheme)),
+                            linear_shape(s.config, linear.name).in, options.seed);
         *texts[site] = s.transforms[site].text();
     }
     check_patterns(s, options.ignore);
@@ -86,8 +94,10 @@ Json describe(const Settings& s, const QuantizeOptions& options, const Checkpoin
     json["scheme"] = s.scheme->name;
     json["recipe"] = s.recipe->name;
     json["quantizer"] = s.quantizer->name;
-    json["transforms"] = {{"qkv", s.quantization.qkv}, {"o", s.quantization.o},
-                          {"gate_up", s.quantization.gate_up}, {"down", s.quantization.down}};
+    json["transforms"] = {{"qkv", s.quantization.qkv},
+                          {"o", s.quantization.o},
+                          {"gate_up", s.quantization.gate_up},
+                          {"down", s.quantization.down}};
     json["weight_scales"] = s.quantization.weight_rule;
     json["activation_scales"] = s.quantization.activation_rule;
     json["damping"] = s.solver.damping;

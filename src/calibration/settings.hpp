@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The user's options, filled up by the recipe's choices and checked against the model: what the stream
-// works from, and what a resumed run must agree with.
+// The user's options, filled up by the recipe's choices and checked against the model: what the
+// stream works from, and what a resumed run must agree with.
 #pragma once
 
 #include <array>
@@ -33,11 +33,12 @@ struct Settings {
     }
 };
 
-// Throws Error on anything that cannot work: an unknown name, a pattern that matches nothing, a dimension
-// that does not divide, a model that is quantized already, tensors that are missing.
+// Throws Error on anything that cannot work: an unknown name, a pattern that matches nothing, a
+// dimension that does not divide, a model that is quantized already, tensors that are missing.
 Settings make_settings(const QuantizeOptions& options, const Checkpoint& checkpoint);
 
 // What must be the same for a resumed run to give the same bytes; run.json starts with it.
-Json describe(const Settings& settings, const QuantizeOptions& options, const Checkpoint& checkpoint);
+Json describe(const Settings& settings, const QuantizeOptions& options,
+              const Checkpoint& checkpoint);
 
 }  // namespace hb

@@ -11,7 +11,8 @@
 namespace hb {
 namespace {
 
-constexpr std::int64_t kRows = 512;  // rows of a wide activation in memory at a time; a multiple of 32
+constexpr std::int64_t kRows =
+    512;  // rows of a wide activation in memory at a time; a multiple of 32
 
 constexpr std::int64_t kHeldBytes = 128 << 20;  // for attention outputs kept between two sites
 
@@ -32,20 +33,27 @@ float largest_bf16(Threads& threads, std::span<const std::uint16_t> values) {
     return bf16_to_float(*std::max_element(largest.begin(), largest.end()));
 }
 
-// diag(H) as weights of the scale search, floored so that a group of dead columns still has an order.
+// diag(H) as weights of the scale search, floored so that a group of dead columns still has an
+// order.
 std::vector<float> column_weights(View<const float> h) {
     std::vector<float> d(static_cast<std::size_t>(h.rows));
     double sum = 0;
     for (std::int64_t i = 0; i < h.rows; ++i) sum += d[static_cast<std::size_t>(i)] = h(i, i);
-    const auto mean = static_cast<float>(sum / static_cast<double>(std::max<std::int64_t>(1, h.rows)));
+    const auto mean =
+        static_cast<float>(sum / static_cast<double>(std::max<std::int64_t>(1, h.rows)));
     for (float& x : d) x = mean > 0 ? std::max(x / mean, 1e-6f) : 1.0f;
     return d;
 }
 
 Json report_of(const std::string& module, const LinearReport& r) {
-    return {{"name", module},           {"weight_mse", r.weight_mse}, {"output_error", r.output_error},
-            {"damping", r.damping},     {"failed_dampings", r.failed_dampings},
-            {"dead_columns", r.dead_columns}, {"seconds", r.seconds},   {"flops", r.flops}};
+    return {{"name", module},
+            {"weight_mse", r.weight_mse},
+            {"output_error", r.output_error},
+            {"damping", r.damping},
+            {"failed_dampings", r.failed_dampings},
+            {"dead_columns", r.dead_columns},
+            {"seconds", r.seconds},
+            {"flops", r.flops}};
 }
 
 }  // namespace
@@ -55,10 +63,13 @@ Json quantized_config(Json config, const QuantizationConfig& quantization) {
     return config;
 }
 
-Stream::Stream(const Settings& settings, const Checkpoint& checkpoint, const Kernels& kernels, Threads& threads,
-               View<const std::int32_t> tokens, const std::filesystem::path& spill)
-    : settings_(settings), checkpoint_(checkpoint),
-      run_(make_runtime(settings.config, kernels, threads, Precision::bf16)), tokens_(tokens),
+Stream::Stream(const Settings& settings, const Checkpoint& checkpoint, const Kernels& kernels,
+               Threads& threads, View<const std::int32_t> tokens,
+               const std::filesystem::path& spill)
+    : settings_(settings),
+      checkpoint_(checkpoint),
+      run_(make_runtime(settings.config, kernels, threads, Precision::bf16)),
+      tokens_(tokens),
       store_(tokens.rows, tokens.cols, settings.config.hidden, spill),
       h_(tokens.cols, settings.config.hidden) {
     if (tokens.rows == 0) return;
@@ -66,7 +77,8 @@ Stream::Stream(const Settings& settings, const Checkpoint& checkpoint, const Ker
         const std::int64_t one = tokens.cols * settings.config.heads * settings.config.head_dim;
         held_.resize(static_cast<std::size_t>(std::min(tokens.rows, kHeldBytes / (2 * one)) * one));
     }
-    cache_ = KvCache(settings.config.kv_heads, settings.config.head_dim, (tokens.cols + 31) / 32 * 32, Precision::bf16);
+    cache_ = KvCache(settings.config.kv_heads, settings.config.head_dim,
+                     (tokens.cols + 31) / 32 * 32, Precision::bf16);
     const Embedding embedding = load_embedding(checkpoint, settings.config);
     for (std::int64_t s = 0; s < tokens.rows; ++s) {
         embedding.look_up({tokens.row(s), static_cast<std::size_t>(tokens.cols)}, h_.view());
@@ -74,7 +86,8 @@ Stream::Stream(const Settings& settings, const Checkpoint& checkpoint, const Ker
     }
 }
 
-void Stream::for_each_sequence(const std::function<void(std::int64_t, View<float>, const Span&)>& body) {
+void Stream::for_each_sequence(
+    const std::function<void(std::int64_t, View<float>, const Span&)>& body) {
     for (std::int64_t s = 0; s < tokens_.rows; ++s) {
         store_.load(*run_.threads, s, h_.view());
         cache_.length = 0;
@@ -90,29 +103,36 @@ void Stream::count_linears(int site, std::int64_t rows) {
     }
 }
 
-// scratch_.attended = x1, rounded to bf16: kept from site 1 for the first sequences, computed again for
-// the others. Which it was makes no difference to the bits.
-void Stream::find_attended(const Block& block, std::int64_t s, View<const float> h, const Span& span, bool keep) {
-    const std::int64_t cols = settings_.config.heads * settings_.config.head_dim, size = h.rows * cols;
+// scratch_.attended = x1, rounded to bf16: kept from site 1 for the first sequences, computed again
+// for the others. Which it was makes no difference to the bits.
+void Stream::find_attended(const Block& block, std::int64_t s, View<const float> h,
+                           const Span& span, bool keep) {
+    const std::int64_t cols = settings_.config.heads * settings_.config.head_dim,
+                       size = h.rows * cols;
     const bool has_place = (s + 1) * size <= static_cast<std::int64_t>(held_.size());
     std::uint16_t* place = held_.data() + s * size;
     if (has_place && !keep && s < held_sequences_) {
-        run_.threads->loop(h.rows, [&](std::int64_t r, int) { widen(place + r * cols, cols, scratch_.attended.row(r)); });
+        run_.threads->loop(h.rows, [&](std::int64_t r, int) {
+            widen(place + r * cols, cols, scratch_.attended.row(r));
+        });
         return;
     }
     input_of_qkv(run_, block, h, scratch_.normed);
     attend(run_, block, scratch_.normed.view(), {&span, 1}, scratch_, scratch_.attended);
     count_linears(0, h.rows);
-    std::vector<std::vector<std::uint16_t>> unkept(static_cast<std::size_t>(has_place && keep ? 0 : run_.threads->count()),
-                                                   std::vector<std::uint16_t>(static_cast<std::size_t>(cols)));
+    std::vector<std::vector<std::uint16_t>> unkept(
+        static_cast<std::size_t>(has_place && keep ? 0 : run_.threads->count()),
+        std::vector<std::uint16_t>(static_cast<std::size_t>(cols)));
     run_.threads->loop(h.rows, [&](std::int64_t r, int thread) {
-        round_row(scratch_.attended.row(r), cols,
-                  unkept.empty() ? place + r * cols : unkept[static_cast<std::size_t>(thread)].data());
+        round_row(
+            scratch_.attended.row(r), cols,
+            unkept.empty() ? place + r * cols : unkept[static_cast<std::size_t>(thread)].data());
     });
     if (has_place && keep) held_sequences_ = s + 1;
 }
 
-// Gives the site's input rows of every sequence, in order; at site 2 the stream moves past attention.
+// Gives the site's input rows of every sequence, in order; at site 2 the stream moves past
+// attention.
 void Stream::visit_site(const Block& block, int site, const Rows& rows) {
     for_each_sequence([&](std::int64_t s, View<float> h, const Span& span) {
         if (site == 0) {
@@ -156,9 +176,11 @@ void Stream::leave_block(const Block& block) {
 }
 
 void Stream::observe(View<const float> x, const Block& block, int site, Statistics& statistics) {
-    prepare_operand(*run_.kernels, *run_.threads, x, block.sites[static_cast<std::size_t>(site)].transform, nullptr,
-                    Precision::bf16, scratch_.quantized);
-    statistics.largest = std::max(statistics.largest, largest_bf16(*run_.threads, scratch_.quantized.narrow));
+    prepare_operand(*run_.kernels, *run_.threads, x,
+                    block.sites[static_cast<std::size_t>(site)].transform, nullptr, Precision::bf16,
+                    scratch_.quantized);
+    statistics.largest =
+        std::max(statistics.largest, largest_bf16(*run_.threads, scratch_.quantized.narrow));
     if (statistics.hessian.empty()) return;
     accumulate_gram(*run_.kernels, *run_.threads, scratch_.quantized, statistics.hessian.view());
     totals_.hessian_flops += 2.0 * static_cast<double>(x.rows * x.cols * x.cols);
@@ -181,8 +203,9 @@ Json Stream::solve(Block& block, std::int64_t layer, int site, const Statistics&
                    std::vector<TensorToWrite>& tensors, const QuantizeHooks& hooks) {
     Site& input = block.sites[static_cast<std::size_t>(site)];
     if (settings_.activation_rule)
-        input.quantizer = ActivationQuantizer{settings_.scheme, settings_.activation_rule,
-                                              settings_.activation_rule->divisor(statistics.largest)};
+        input.quantizer =
+            ActivationQuantizer{settings_.scheme, settings_.activation_rule,
+                                settings_.activation_rule->divisor(statistics.largest)};
     std::vector<std::size_t> chosen;
     std::vector<Matrix<float>> weights;
     for (std::size_t i = 0; i < 7; ++i) {
@@ -197,7 +220,8 @@ Json Stream::solve(Block& block, std::int64_t layer, int site, const Statistics&
         weights.push_back(checkpoint_.read(name, shape.out, shape.in));
         checkpoint_.drop(name);
         const View<float> w = weights.back().view();
-        run_.threads->loop(w.rows, [&](std::int64_t r, int) { apply(input.transform, w.middle_rows(r, 1)); });
+        run_.threads->loop(
+            w.rows, [&](std::int64_t r, int) { apply(input.transform, w.middle_rows(r, 1)); });
         chosen.push_back(i);
     }
     if (chosen.empty()) return Json::array();
@@ -208,13 +232,16 @@ Json Stream::solve(Block& block, std::int64_t layer, int site, const Statistics&
     problem.options = settings_.solver;
     problem.hessian = statistics.hessian.view();
     for (const auto& w : weights) problem.weights.push_back(w.view());
-    const auto h = statistics.hessian.empty() ? std::vector<float>{} : column_weights(problem.hessian);
+    const auto h =
+        statistics.hessian.empty() ? std::vector<float>{} : column_weights(problem.hessian);
     std::vector<LinearResult> results;
     try {
-        problem.scales = choose_scales(problem.weights, h, *settings_.scheme, *settings_.weight_rule, *run_.threads);
+        problem.scales = choose_scales(problem.weights, h, *settings_.scheme,
+                                       *settings_.weight_rule, *run_.threads);
         results = settings_.quantizer->run(problem, *run_.threads);
     } catch (const Error& error) {
-        fail("{}: {}: {}", checkpoint_.path().string(), module_name(layer, block_linears()[chosen[0]].name), error.what());
+        fail("{}: {}: {}", checkpoint_.path().string(),
+             module_name(layer, block_linears()[chosen[0]].name), error.what());
     }
     totals_.solver_seconds += seconds_since(start);
 
@@ -226,32 +253,39 @@ Json Stream::solve(Block& block, std::int64_t layer, int site, const Statistics&
         totals_.solver_flops += r.flops;
         if (!r.failed_dampings.empty() && hooks.notice)
             hooks.notice(fmt::format("{}: damping {} was too small {} time(s); used {}", module,
-                                     r.failed_dampings.front(), r.failed_dampings.size(), r.damping));
+                                     r.failed_dampings.front(), r.failed_dampings.size(),
+                                     r.damping));
         const auto kept = std::make_shared<QTensor>(std::move(results[i].weight));
-        for (auto& tensor : tensors_of(module, *kept, input.quantizer ? input.quantizer->divisor : 0)) {
+        for (auto& tensor :
+             tensors_of(module, *kept, input.quantizer ? input.quantizer->divisor : 0)) {
             tensor.load = [kept, load = std::move(tensor.load)] { return load(); };
             tensors.push_back(std::move(tensor));
         }
         block.linears[chosen[i]] =
-            make_linear(*kept, load_bias(checkpoint_, module, kept->rows), input.quantizer ? &*input.quantizer : nullptr,
-                        *run_.threads);
+            make_linear(*kept, load_bias(checkpoint_, module, kept->rows),
+                        input.quantizer ? &*input.quantizer : nullptr, *run_.threads);
     }
     return report;
 }
 
-Json Stream::quantize_block(std::int64_t layer, const WorkFolder& work, const QuantizeHooks& hooks) {
+Json Stream::quantize_block(std::int64_t layer, const WorkFolder& work,
+                            const QuantizeHooks& hooks) {
     Block block = load_block_frame(checkpoint_, settings_.config, layer);
-    for (std::size_t site = 0; site < 4; ++site) block.sites[site].transform = settings_.transforms[site];
+    for (std::size_t site = 0; site < 4; ++site)
+        block.sites[site].transform = settings_.transforms[site];
     std::vector<TensorToWrite> tensors;
     Json report = Json::array();
     for (int site = 0; site < 4; ++site) {
         if (hooks.progress)
-            hooks.progress({layer, settings_.config.layers, fmt::format("block {}: {}", layer, kSiteNames[site])});
+            hooks.progress({layer, settings_.config.layers,
+                            fmt::format("block {}: {}", layer, kSiteNames[site])});
         const Statistics statistics = collect(block, site);
-        for (auto& entry : solve(block, layer, site, statistics, tensors, hooks)) report.push_back(std::move(entry));
+        for (auto& entry : solve(block, layer, site, statistics, tensors, hooks))
+            report.push_back(std::move(entry));
     }
     if (tokens_.rows > 0 && layer + 1 < settings_.config.layers) leave_block(block);
-    work.finish_block(layer, quantized_config(checkpoint_.config(), settings_.quantization), std::move(tensors), report);
+    work.finish_block(layer, quantized_config(checkpoint_.config(), settings_.quantization),
+                      std::move(tensors), report);
     return report;
 }
 
@@ -259,7 +293,8 @@ void Stream::pass_block(std::int64_t layer, const WorkFolder& work) {
     if (tokens_.rows == 0) return;
     Block block = load_block_frame(checkpoint_, settings_.config, layer);
     const Checkpoint done = Checkpoint::open(work.block_folder(layer).string());
-    load_linears(checkpoint_, done, settings_.quantization, settings_.config, layer, block, *run_.threads);
+    load_linears(checkpoint_, done, settings_.quantization, settings_.config, layer, block,
+                 *run_.threads);
     visit_site(block, 2, [](View<const float>) {});
     leave_block(block);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Calibration as a stream: one block in memory at a time, solved site by site on the prefix that is already
-// quantized, weights and activations alike (true sequential):
+// Calibration as a stream: one block in memory at a time, solved site by site on the prefix that is
+// already quantized, weights and activations alike (true sequential):
 //
 //     site   statistics: H += x^T x, max |x|         then solved          then
 //     qkv    x0 = norm(h)                            q, k, v
@@ -8,8 +8,8 @@
 //     gate/up x2 = norm(h)                           gate, up
 //     down   x3 = silu(gate) up of quantized         down                 h += x3 Wd^T, stored
 //
-// x is rotated, rounded to bf16, not yet quantized. Memory holds the residual stream (bf16) and a fixed
-// amount of x1; what else lies between two sites is computed again rather than kept.
+// x is rotated, rounded to bf16, not yet quantized. Memory holds the residual stream (bf16) and a
+// fixed amount of x1; what else lies between two sites is computed again rather than kept.
 #pragma once
 
 #include <functional>
@@ -32,10 +32,11 @@ struct StreamTotals {
 class Stream {
 public:
     // tokens: (sequences, length), or empty when nothing needs calibration
-    Stream(const Settings& settings, const Checkpoint& checkpoint, const Kernels& kernels, Threads& threads,
-           View<const std::int32_t> tokens, const std::filesystem::path& spill);
+    Stream(const Settings& settings, const Checkpoint& checkpoint, const Kernels& kernels,
+           Threads& threads, View<const std::int32_t> tokens, const std::filesystem::path& spill);
 
-    // Quantizes block `layer` (blocks in order) into `work`; gives its report (an array, one entry a linear).
+    // Quantizes block `layer` (blocks in order) into `work`; gives its report (an array, one entry
+    // a linear).
     Json quantize_block(std::int64_t layer, const WorkFolder& work, const QuantizeHooks& hooks);
     // Runs a block that an earlier run finished.
     void pass_block(std::int64_t layer, const WorkFolder& work);
@@ -50,7 +51,8 @@ private:
 
     void for_each_sequence(const std::function<void(std::int64_t, View<float>, const Span&)>& body);
     void visit_site(const Block& block, int site, const Rows& rows);
-    void find_attended(const Block& block, std::int64_t sequence, View<const float> h, const Span& span, bool keep);
+    void find_attended(const Block& block, std::int64_t sequence, View<const float> h,
+                       const Span& span, bool keep);
     void leave_block(const Block& block);
     Statistics collect(const Block& block, int site);
     void observe(View<const float> x, const Block& block, int site, Statistics& statistics);

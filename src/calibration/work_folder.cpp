@@ -10,22 +10,27 @@ namespace hb {
 namespace fs = std::filesystem;
 namespace {
 
-// A finished run.json holds the description's keys and more; a started one holds just the description.
+// A finished run.json holds the description's keys and more; a started one holds just the
+// description.
 void check_same(const fs::path& file, const Json& description) {
     const Json before = Json::parse(read_file(file), nullptr, false);
     if (!before.is_object()) fail("{}: not JSON; remove the folder and start again", file.string());
     for (const auto& [key, value] : description.items()) {
         if (!before.contains(key) || before[key] != value)
-            fail("{}: cannot resume: \"{}\" was {}, now it is {}. Use the same model, data and options, or another "
-                 "output folder",
-                 file.string(), key, before.contains(key) ? before[key].dump() : "absent", value.dump());
+            fail(
+                "{}: cannot resume: \"{}\" was {}, now it is {}. Use the same model, data and "
+                "options, or another "
+                "output folder",
+                file.string(), key, before.contains(key) ? before[key].dump() : "absent",
+                value.dump());
     }
 }
 
 }  // namespace
 
 WorkFolder::WorkFolder(const fs::path& out, const Json& description, bool resume) : out_(out) {
-    if (fs::exists(out) && !fs::is_directory(out)) fail("{} exists and is not a folder", out.string());
+    if (fs::exists(out) && !fs::is_directory(out))
+        fail("{} exists and is not a folder", out.string());
     const bool empty = !fs::exists(out) || fs::is_empty(out);
     if (!empty && !resume)
         fail("{} is not empty; choose another folder, or --resume to go on with it", out.string());
@@ -36,7 +41,8 @@ WorkFolder::WorkFolder(const fs::path& out, const Json& description, bool resume
         remove();
         return;
     }
-    if (fs::exists(started)) check_same(started, description);
+    if (fs::exists(started))
+        check_same(started, description);
     else if (!empty && !fs::exists(folder()))
         fail("{} is not empty and holds no interrupted run; choose another folder", out.string());
     std::error_code error;
@@ -45,7 +51,8 @@ WorkFolder::WorkFolder(const fs::path& out, const Json& description, bool resume
     write_file(started, description.dump(1) + "\n");
 }
 
-std::optional<Matrix<std::int32_t>> WorkFolder::sampled_tokens(std::int64_t sequences, std::int64_t length) const {
+std::optional<Matrix<std::int32_t>> WorkFolder::sampled_tokens(std::int64_t sequences,
+                                                               std::int64_t length) const {
     const fs::path file = folder() / "tokens.i32";
     if (!fs::exists(file)) return std::nullopt;
     const std::string bytes = read_file(file);
@@ -72,8 +79,8 @@ Json WorkFolder::block_report(std::int64_t layer) const {
     return Json::parse(read_file(block_folder(layer) / "report.json"));
 }
 
-void WorkFolder::finish_block(std::int64_t layer, const Json& config, std::vector<TensorToWrite> tensors,
-                              const Json& report) const {
+void WorkFolder::finish_block(std::int64_t layer, const Json& config,
+                              std::vector<TensorToWrite> tensors, const Json& report) const {
     const fs::path folder = block_folder(layer);
     std::error_code error;
     fs::create_directories(folder, error);

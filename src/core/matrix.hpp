@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Matrix owns rows of T, 64-byte aligned; View borrows them. Row-major, no broadcasting, no autograd.
+// Matrix owns rows of T, 64-byte aligned; View borrows them. Row-major, no broadcasting, no
+// autograd.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +24,7 @@ struct View {
     View middle_rows(std::int64_t first, std::int64_t count) const {
         return {row(first), count, cols, stride};
     }
-    operator View<const T>() const
-        requires(!std::is_const_v<T>)
-    {
+    operator View<const T>() const requires(!std::is_const_v<T>) {
         return {data, rows, cols, stride};
     }
 };
@@ -41,13 +40,17 @@ struct AlignedAllocator {
     template <class U>
     AlignedAllocator(const AlignedAllocator<U>&) {}
     T* allocate(std::size_t n) {
-        return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t{64}));
+        return static_cast<T*>(::operator new (n * sizeof(T), std::align_val_t{64}));
     }
-    void deallocate(T* p, std::size_t) { ::operator delete(p, std::align_val_t{64}); }
+    void deallocate(T* p, std::size_t) { ::operator delete (p, std::align_val_t{64}); }
     template <class U>
-    void construct(U* p) { ::new (static_cast<void*>(p)) U; }  // no zero fill: resize() is cheap
+    void construct(U* p) {
+        ::new (static_cast<void*>(p)) U;
+    }  // no zero fill: resize() is cheap
     template <class U, class... Args>
-    void construct(U* p, Args&&... args) { ::new (static_cast<void*>(p)) U(std::forward<Args>(args)...); }
+    void construct(U* p, Args&&... args) {
+        ::new (static_cast<void*>(p)) U(std::forward<Args>(args)...);
+    }
     bool operator==(const AlignedAllocator&) const { return true; }
 };
 
@@ -60,10 +63,13 @@ struct Matrix {
     AlignedVector<T> values;
 
     Matrix() = default;
-    Matrix(std::int64_t r, std::int64_t c) : rows(r), cols(c), values(static_cast<std::size_t>(r * c), T{}) {}
+    Matrix(std::int64_t r, std::int64_t c)
+        : rows(r), cols(c), values(static_cast<std::size_t>(r * c), T{}) {}
     T* row(std::int64_t r) { return values.data() + r * cols; }
     const T* row(std::int64_t r) const { return values.data() + r * cols; }
-    T& operator()(std::int64_t r, std::int64_t c) { return values[static_cast<std::size_t>(r * cols + c)]; }
+    T& operator()(std::int64_t r, std::int64_t c) {
+        return values[static_cast<std::size_t>(r * cols + c)];
+    }
     const T& operator()(std::int64_t r, std::int64_t c) const {
         return values[static_cast<std::size_t>(r * cols + c)];
     }

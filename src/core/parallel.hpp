@@ -5,12 +5,12 @@
 // model's operations follow each other faster than a thread wakes up.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <mutex>
-#include <atomic>
-#include <exception>
 #include <thread>
 #include <vector>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counter-based random numbers (splitmix64 of seed and counter): the n-th number depends on the seed
-// and n alone, so any cut of the work draws the same values.
+// Counter-based random numbers (splitmix64 of seed and counter): the n-th number depends on the
+// seed and n alone, so any cut of the work draws the same values.
 #pragma once
 
 #include <cmath>

@@ -19,7 +19,8 @@ struct ZeroMatrix {
     ZeroMatrix() = default;
     ZeroMatrix(std::int64_t r, std::int64_t c) : rows(r), cols(c) {
         if (r * c == 0) return;
-        void* p = ::mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        void* p =
+            ::mmap(nullptr, bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (p == MAP_FAILED) throw std::bad_alloc();
         data_ = static_cast<T*>(p);
     }

@@ -16,7 +16,8 @@ void resize(Matrix<float>& m, std::int64_t rows, std::int64_t cols) {
 }
 
 // The site's input as its linears read it: transformed and quantized, and plain for dense ones.
-void prepare(const Runtime& run, const Block& block, int site, View<const float> x, Scratch& scratch) {
+void prepare(const Runtime& run, const Block& block, int site, View<const float> x,
+             Scratch& scratch) {
     bool any_quantized = false, any_plain = false;
     for (std::size_t i = 0; i < 7; ++i) {
         if (block_linears()[i].site != site) continue;
@@ -24,15 +25,17 @@ void prepare(const Runtime& run, const Block& block, int site, View<const float>
     }
     const Site& s = block.sites[static_cast<std::size_t>(site)];
     if (any_quantized)
-        prepare_operand(*run.kernels, *run.threads, x, s.transform, s.quantizer ? &*s.quantizer : nullptr,
-                        Precision::bf16, scratch.quantized);
+        prepare_operand(*run.kernels, *run.threads, x, s.transform,
+                        s.quantizer ? &*s.quantizer : nullptr, Precision::bf16, scratch.quantized);
     if (any_plain)
-        prepare_operand(*run.kernels, *run.threads, x, Transform{}, nullptr, run.precision, scratch.plain);
+        prepare_operand(*run.kernels, *run.threads, x, Transform{}, nullptr, run.precision,
+                        scratch.plain);
 }
 
-void apply(const Runtime& run, const Linear& linear, const Scratch& scratch, View<float> y, bool add) {
-    gemm(*run.kernels, *run.threads, linear.quantized ? scratch.quantized : scratch.plain, linear.weight,
-         y, linear.alpha, linear.bias.empty() ? nullptr : linear.bias.data(), add);
+void apply(const Runtime& run, const Linear& linear, const Scratch& scratch, View<float> y,
+           bool add) {
+    gemm(*run.kernels, *run.threads, linear.quantized ? scratch.quantized : scratch.plain,
+         linear.weight, y, linear.alpha, linear.bias.empty() ? nullptr : linear.bias.data(), add);
 }
 
 void norm_heads(const Runtime& run, const std::vector<float>& weight, Matrix<float>& x) {
@@ -43,16 +46,19 @@ void norm_heads(const Runtime& run, const std::vector<float>& weight, Matrix<flo
 }
 
 // cos and sin of every row's angles: position * frequency in fp32, as Transformers computes them.
-void rope_tables(const Runtime& run, std::span<const Span> spans, std::int64_t rows, Scratch& scratch) {
+void rope_tables(const Runtime& run, std::span<const Span> spans, std::int64_t rows,
+                 Scratch& scratch) {
     const auto half = static_cast<std::int64_t>(run.frequencies.size());
     resize(scratch.cosine, rows, half);
     resize(scratch.sine, rows, half);
     for (const Span& span : spans) {
         run.threads->loop(span.rows, [&](std::int64_t r, int) {
-            float *cosine = scratch.cosine.row(span.first_row + r), *sine = scratch.sine.row(span.first_row + r);
+            float *cosine = scratch.cosine.row(span.first_row + r),
+                  *sine = scratch.sine.row(span.first_row + r);
             for (std::int64_t i = 0; i < half; ++i) {
-                const float angle = static_cast<float>(span.position + r) *
-                                    static_cast<float>(run.frequencies[static_cast<std::size_t>(i)]);
+                const float angle =
+                    static_cast<float>(span.position + r) *
+                    static_cast<float>(run.frequencies[static_cast<std::size_t>(i)]);
                 cosine[i] = std::cos(angle);
                 sine[i] = std::sin(angle);
             }
@@ -85,11 +91,12 @@ Runtime make_runtime(const ModelConfig& config, const Kernels& kernels, Threads&
 
 void input_of_qkv(const Runtime& run, const Block& block, View<const float> h, Matrix<float>& x) {
     resize(x, h.rows, h.cols);
-    rms_norm(*run.kernels, *run.threads, h, block.attention_norm.data(), run.config->norm_eps, x.view());
+    rms_norm(*run.kernels, *run.threads, h, block.attention_norm.data(), run.config->norm_eps,
+             x.view());
 }
 
-void attend(const Runtime& run, const Block& block, View<const float> x0, std::span<const Span> spans,
-            Scratch& scratch, Matrix<float>& x1) {
+void attend(const Runtime& run, const Block& block, View<const float> x0,
+            std::span<const Span> spans, Scratch& scratch, Matrix<float>& x1) {
     const ModelConfig& c = *run.config;
     prepare(run, block, 0, x0, scratch);
     resize(scratch.q, x0.rows, c.heads * c.head_dim);
@@ -109,8 +116,9 @@ void attend(const Runtime& run, const Block& block, View<const float> x0, std::s
     const auto look_back = [&](const Span& span, Threads& threads) {
         append(*span.cache, scratch.k.view().middle_rows(span.first_row, span.rows),
                scratch.v.view().middle_rows(span.first_row, span.rows));
-        attention(*run.kernels, threads, scratch.q.view().middle_rows(span.first_row, span.rows), span.position,
-                  *span.cache, scale, c.sliding_window, x1.view().middle_rows(span.first_row, span.rows));
+        attention(*run.kernels, threads, scratch.q.view().middle_rows(span.first_row, span.rows),
+                  span.position, *span.cache, scale, c.sliding_window,
+                  x1.view().middle_rows(span.first_row, span.rows));
     };
     if (spans.size() == 1) return look_back(spans[0], *run.threads);
     run.threads->loop(static_cast<std::int64_t>(spans.size()), [&](std::int64_t i, int) {
@@ -148,8 +156,8 @@ void add_mlp(const Runtime& run, const Block& block, View<const float> x3, Scrat
     apply(run, block.linears[kDown], scratch, h, true);
 }
 
-void run_block(const Runtime& run, const Block& block, std::span<const Span> spans, Scratch& scratch,
-               View<float> h) {
+void run_block(const Runtime& run, const Block& block, std::span<const Span> spans,
+               Scratch& scratch, View<float> h) {
     input_of_qkv(run, block, h, scratch.normed);
     attend(run, block, scratch.normed.view(), spans, scratch, scratch.attended);
     add_attention(run, block, scratch.attended.view(), scratch, h);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// One decoder block, cut at its four input sites, so that the engine runs it whole and calibration stops
-// between the cuts:
+// One decoder block, cut at its four input sites, so that the engine runs it whole and calibration
+// stops between the cuts:
 //
 //     qkv-in    x0 = norm(h)            q, k, v = x0 W^T      RoPE, attention
 //     o-in      x1 = attention out      h += x1 Wo^T
 //     gate/up   x2 = norm(h)            gate, up = x2 W^T
 //     down-in   x3 = silu(gate) * up    h += x3 Wd^T
 //
-// A site's input is transformed and quantized (W4A4), or rounded to bf16 (W4A16), or kept in fp32 (a
-// baseline). Attention's operands are bf16 in a quantized model and fp32 in a baseline.
+// A site's input is transformed and quantized (W4A4), or rounded to bf16 (W4A16), or kept in fp32
+// (a baseline). Attention's operands are bf16 in a quantized model and fp32 in a baseline.
 #pragma once
 
 #include <array>
@@ -20,11 +20,11 @@
 
 namespace hb {
 
-struct Linear {                     // y = alpha x W^T + bias
-    PackedMatrix weight;            // (out, in)
+struct Linear {           // y = alpha x W^T + bias
+    PackedMatrix weight;  // (out, in)
     std::vector<float> bias;
-    float alpha = 1;                // 1 / (weight divisor * activation divisor)
-    bool quantized = false;         // reads the site's quantized input; a dense one reads it as it is
+    float alpha = 1;         // 1 / (weight divisor * activation divisor)
+    bool quantized = false;  // reads the site's quantized input; a dense one reads it as it is
     bool ready() const { return weight.n > 0; }
 };
 
@@ -59,7 +59,8 @@ struct Scratch {
     Operand quantized, plain;
 };
 
-// A run of rows of one sequence: rows [first_row, first_row + rows) stand at positions from `position`.
+// A run of rows of one sequence: rows [first_row, first_row + rows) stand at positions from
+// `position`.
 struct Span {
     std::int64_t first_row = 0, rows = 0, position = 0;
     KvCache* cache = nullptr;
@@ -68,8 +69,8 @@ struct Span {
 // x0 of the block, (rows, hidden)
 void input_of_qkv(const Runtime& run, const Block& block, View<const float> h, Matrix<float>& x);
 // x0 -> x1, (rows, heads * head_dim): projections, RoPE, cache append, attention
-void attend(const Runtime& run, const Block& block, View<const float> x0, std::span<const Span> spans,
-            Scratch& scratch, Matrix<float>& x1);
+void attend(const Runtime& run, const Block& block, View<const float> x0,
+            std::span<const Span> spans, Scratch& scratch, Matrix<float>& x1);
 // h += x1 Wo^T
 void add_attention(const Runtime& run, const Block& block, View<const float> x1, Scratch& scratch,
                    View<float> h);
@@ -82,7 +83,7 @@ void add_mlp(const Runtime& run, const Block& block, View<const float> x3, Scrat
              View<float> h);
 
 // The whole block: h (rows, hidden) in place.
-void run_block(const Runtime& run, const Block& block, std::span<const Span> spans, Scratch& scratch,
-               View<float> h);
+void run_block(const Runtime& run, const Block& block, std::span<const Span> spans,
+               Scratch& scratch, View<float> h);
 
 }  // namespace hb

@@ -9,10 +9,14 @@
 namespace hb {
 namespace {
 
-std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
+std::int64_t round_up(std::int64_t n, std::int64_t unit) {
+    return (n + unit - 1) / unit * unit;
+}
 
-void final_norm(const Decoder& decoder, const Kernels& kernels, Threads& threads, Matrix<float>& h) {
-    rms_norm(kernels, threads, h.view(), decoder.final_norm.data(), decoder.config.norm_eps, h.view());
+void final_norm(const Decoder& decoder, const Kernels& kernels, Threads& threads,
+                Matrix<float>& h) {
+    rms_norm(kernels, threads, h.view(), decoder.final_norm.data(), decoder.config.norm_eps,
+             h.view());
 }
 
 void embed(const Decoder& decoder, std::span<const std::int32_t> tokens, View<float> h) {
@@ -40,7 +44,8 @@ Sequence make_sequence(const Decoder& decoder, std::int64_t capacity) {
     const ModelConfig& c = decoder.config;
     Sequence sequence;
     for (std::int64_t i = 0; i < c.layers; ++i)
-        sequence.layers.emplace_back(c.kv_heads, c.head_dim, round_up(capacity, 32), decoder.precision);
+        sequence.layers.emplace_back(c.kv_heads, c.head_dim, round_up(capacity, 32),
+                                     decoder.precision);
     return sequence;
 }
 
@@ -56,7 +61,8 @@ void forward(const Decoder& decoder, const Kernels& kernels, Threads& threads,
     }
     hidden = Matrix<float>(rows, decoder.config.hidden);
     for (std::size_t i = 0; i < requests.size(); ++i)
-        embed(decoder, requests[i].tokens, hidden.view().middle_rows(spans[i].first_row, spans[i].rows));
+        embed(decoder, requests[i].tokens,
+              hidden.view().middle_rows(spans[i].first_row, spans[i].rows));
     for (std::size_t layer = 0; layer < decoder.blocks.size(); ++layer) {
         for (std::size_t i = 0; i < spans.size(); ++i)
             spans[i].cache = &requests[i].sequence->layers[layer];
@@ -84,9 +90,10 @@ void forward_window(const Decoder& decoder, const Kernels& kernels, Threads& thr
     final_norm(decoder, kernels, threads, hidden);
 }
 
-void logits(const Decoder& decoder, const Kernels& kernels, Threads& threads, View<const float> hidden,
-            Scratch& scratch, View<float> out) {
-    prepare_operand(kernels, threads, hidden, Transform{}, nullptr, decoder.precision, scratch.plain);
+void logits(const Decoder& decoder, const Kernels& kernels, Threads& threads,
+            View<const float> hidden, Scratch& scratch, View<float> out) {
+    prepare_operand(kernels, threads, hidden, Transform{}, nullptr, decoder.precision,
+                    scratch.plain);
     gemm(kernels, threads, scratch.plain, decoder.head, out);
 }
 

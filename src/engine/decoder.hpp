@@ -27,16 +27,18 @@ struct Decoder {
     Embedding embedding;
     std::vector<Block> blocks;
     std::vector<float> final_norm;
-    PackedMatrix head;                     // (vocab, hidden)
+    PackedMatrix head;  // (vocab, hidden)
 };
 
 struct LoadOptions {
-    // Attention and dense inputs of a model that is not quantized; a quantized one always uses bf16.
+    // Attention and dense inputs of a model that is not quantized; a quantized one always uses
+    // bf16.
     Precision baseline_precision = Precision::f32;
 };
 
 // Throws Error naming the tensor that is missing or wrong.
-Decoder load_decoder(const Checkpoint& checkpoint, Threads& threads, const LoadOptions& options = {});
+Decoder load_decoder(const Checkpoint& checkpoint, Threads& threads,
+                     const LoadOptions& options = {});
 
 // Parts of loading that calibration uses block by block.
 Embedding load_embedding(const Checkpoint& checkpoint, const ModelConfig& config);
@@ -49,9 +51,11 @@ Linear load_dense(const Checkpoint& checkpoint, const ModelConfig& config, std::
 Linear make_linear(const QTensor& weight, std::vector<float> bias, const ActivationQuantizer* input,
                    Threads& threads);
 // The linears of a block and its sites: quantized ones from `quantized`, the others from `dense`.
-void load_linears(const Checkpoint& dense, const Checkpoint& quantized, const QuantizationConfig& quantization,
-                  const ModelConfig& config, std::int64_t layer, Block& block, Threads& threads);
-std::vector<float> load_bias(const Checkpoint& checkpoint, const std::string& module, std::int64_t out);
+void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
+                  const QuantizationConfig& quantization, const ModelConfig& config,
+                  std::int64_t layer, Block& block, Threads& threads);
+std::vector<float> load_bias(const Checkpoint& checkpoint, const std::string& module,
+                             std::int64_t out);
 // Packs in bf16 when every value is a bf16, else in fp32.
 PackedMatrix pack_exact(View<const float> w, Threads& threads);
 
@@ -67,15 +71,15 @@ struct Request {
     std::span<const std::int32_t> tokens;
 };
 
-// Appends each request's tokens to its sequence. Gives the final hidden states, normed, of every row
-// (rows, hidden): requests one after another. Batching changes no bits.
+// Appends each request's tokens to its sequence. Gives the final hidden states, normed, of every
+// row (rows, hidden): requests one after another. Batching changes no bits.
 void forward(const Decoder& decoder, const Kernels& kernels, Threads& threads,
              std::span<const Request> requests, Scratch& scratch, Matrix<float>& hidden);
 // The same for one window from an empty context, without keeping a cache for each layer.
 void forward_window(const Decoder& decoder, const Kernels& kernels, Threads& threads,
                     std::span<const std::int32_t> tokens, Scratch& scratch, Matrix<float>& hidden);
 // Logits of hidden rows, (rows, vocab)
-void logits(const Decoder& decoder, const Kernels& kernels, Threads& threads, View<const float> hidden,
-            Scratch& scratch, View<float> out);
+void logits(const Decoder& decoder, const Kernels& kernels, Threads& threads,
+            View<const float> hidden, Scratch& scratch, View<float> out);
 
 }  // namespace hb

@@ -11,7 +11,8 @@ namespace hb {
 namespace {
 
 std::int32_t largest(std::span<const float> logits) {
-    return static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+    return static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) -
+                                     logits.begin());
 }
 
 // Token ids by falling logit, cut to the top k; ties by id.
@@ -19,7 +20,8 @@ std::vector<std::int32_t> candidates(std::span<const float> logits, std::int64_t
     std::vector<std::int32_t> ids(logits.size());
     std::iota(ids.begin(), ids.end(), 0);
     const auto before = [&](std::int32_t a, std::int32_t b) {
-        const float x = logits[static_cast<std::size_t>(a)], y = logits[static_cast<std::size_t>(b)];
+        const float x = logits[static_cast<std::size_t>(a)],
+                    y = logits[static_cast<std::size_t>(b)];
         return x != y ? x > y : a < b;
     };
     const auto size = static_cast<std::int64_t>(ids.size());
@@ -34,15 +36,17 @@ std::int32_t sample_all(std::span<const float> logits, float temperature, Random
     const double top = logits[static_cast<std::size_t>(largest(logits))];
     std::vector<double> cumulated(logits.size());
     double sum = 0;
-    for (std::size_t i = 0; i < logits.size(); ++i) cumulated[i] = sum += std::exp((logits[i] - top) / temperature);
+    for (std::size_t i = 0; i < logits.size(); ++i)
+        cumulated[i] = sum += std::exp((logits[i] - top) / temperature);
     const double at = random.uniform() * sum;
     const auto found = std::upper_bound(cumulated.begin(), cumulated.end(), at);
-    return static_cast<std::int32_t>(std::min<std::ptrdiff_t>(found - cumulated.begin(),
-                                                              static_cast<std::ptrdiff_t>(logits.size()) - 1));
+    return static_cast<std::int32_t>(std::min<std::ptrdiff_t>(
+        found - cumulated.begin(), static_cast<std::ptrdiff_t>(logits.size()) - 1));
 }
 
 bool ends(const ModelConfig& config, std::int32_t token) {
-    return std::find(config.end_tokens.begin(), config.end_tokens.end(), token) != config.end_tokens.end();
+    return std::find(config.end_tokens.begin(), config.end_tokens.end(), token) !=
+           config.end_tokens.end();
 }
 
 }  // namespace
@@ -55,7 +59,8 @@ std::int32_t sample(std::span<const float> logits, const Sampling& s, Random& ra
     std::vector<double> weights(ids.size());
     double total = 0;
     for (std::size_t i = 0; i < ids.size(); ++i)
-        total += weights[i] = std::exp((logits[static_cast<std::size_t>(ids[i])] - top) / s.temperature);
+        total += weights[i] =
+            std::exp((logits[static_cast<std::size_t>(ids[i])] - top) / s.temperature);
     double kept = 0;
     std::size_t count = 0;
     while (count < ids.size() && (count == 0 || kept < s.top_p * total)) kept += weights[count++];
@@ -65,13 +70,16 @@ std::int32_t sample(std::span<const float> logits, const Sampling& s, Random& ra
     return ids[count - 1];
 }
 
-void generate(const Decoder& decoder, const Kernels& kernels, Threads& threads, std::span<const std::int32_t> prompt,
-              std::int64_t count, const Sampling& sampling, const std::function<bool(std::int32_t)>& on_token) {
+void generate(const Decoder& decoder, const Kernels& kernels, Threads& threads,
+              std::span<const std::int32_t> prompt, std::int64_t count, const Sampling& sampling,
+              const std::function<bool(std::int32_t)>& on_token) {
     const auto length = static_cast<std::int64_t>(prompt.size());
     const std::int64_t context = decoder.config.context;
-    if (length == 0) fail("the prompt is empty and the model has no begin token; give some text with -p");
+    if (length == 0)
+        fail("the prompt is empty and the model has no begin token; give some text with -p");
     if (length >= context)
-        fail("the prompt has {} tokens; the model's context holds {}. Shorten the prompt", length, context);
+        fail("the prompt has {} tokens; the model's context holds {}. Shorten the prompt", length,
+             context);
     count = std::min(count, context - length);
     Sequence sequence = make_sequence(decoder, length + count);
     Scratch scratch;
@@ -81,7 +89,8 @@ void generate(const Decoder& decoder, const Kernels& kernels, Threads& threads, 
     for (std::int64_t i = 0; i < count; ++i) {
         const Request request{&sequence, pending};
         forward(decoder, kernels, threads, {&request, 1}, scratch, hidden);
-        logits(decoder, kernels, threads, hidden.view().middle_rows(hidden.rows - 1, 1), scratch, out.view());
+        logits(decoder, kernels, threads, hidden.view().middle_rows(hidden.rows - 1, 1), scratch,
+               out.view());
         const std::int32_t token = sample(out.values, sampling, random);
         if (ends(decoder.config, token) || !on_token(token)) return;
         pending = {token};
@@ -99,7 +108,8 @@ Matrix<std::int32_t> generate_rows(const Decoder& decoder, const Kernels& kernel
     for (std::int64_t s = 0; s < sequences; ++s) {
         past.push_back(make_sequence(decoder, length));
         random.push_back({mix64(seed) + static_cast<std::uint64_t>(s), 0});
-        const auto any = static_cast<std::int32_t>(random.back().uniform() * static_cast<double>(config.vocab));
+        const auto any =
+            static_cast<std::int32_t>(random.back().uniform() * static_cast<double>(config.vocab));
         rows(s, 0) = config.bos_token >= 0 ? static_cast<std::int32_t>(config.bos_token) : any;
     }
     Scratch scratch;

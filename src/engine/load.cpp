@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a checkpoint to blocks in memory. Weights that bf16 holds exactly are packed in bf16, others in
-// fp32; quantized weights become element * scale in bf16, exact, with the divisors left to alpha.
+// From a checkpoint to blocks in memory. Weights that bf16 holds exactly are packed in bf16, others
+// in fp32; quantized weights become element * scale in bf16, exact, with the divisors left to
+// alpha.
 #include <algorithm>
 #include <cmath>
 
@@ -16,18 +17,22 @@ bool fits_bf16(std::span<const float> values) {
     return std::all_of(values.begin(), values.end(), [](float x) { return round_to_bf16(x) == x; });
 }
 
-std::vector<float> read_vector(const Checkpoint& checkpoint, const std::string& name, std::int64_t n) {
+std::vector<float> read_vector(const Checkpoint& checkpoint, const std::string& name,
+                               std::int64_t n) {
     const Matrix<float> m = checkpoint.read(name, 1, n);
     return {m.values.begin(), m.values.end()};
 }
 
 // The site's input quantizer: a static divisor from the file for NV, from the rule for MX.
-ActivationQuantizer read_quantizer(const Checkpoint& checkpoint, const QuantizationConfig& quantization,
+ActivationQuantizer read_quantizer(const Checkpoint& checkpoint,
+                                   const QuantizationConfig& quantization,
                                    const std::string& module) {
     const std::string name = module + ".input_global_scale", file = checkpoint.path().string();
-    const ScaleRule& rule = find_scale_rule(quantization.activation_rule, quantization.scheme->family);
+    const ScaleRule& rule =
+        find_scale_rule(quantization.activation_rule, quantization.scheme->family);
     ActivationQuantizer q{quantization.scheme, &rule, rule.divisor(1)};
-    if (checkpoint.has(name)) q.divisor = checkpoint.read(name, 1, 1)(0, 0);
+    if (checkpoint.has(name))
+        q.divisor = checkpoint.read(name, 1, 1)(0, 0);
     else if (rule.family == Family::nv)
         fail("{}: {} is missing; a W4A4 NVFP4 layer needs the scale of its input", file, name);
     if (!(q.divisor > 0) || !std::isfinite(q.divisor))
@@ -37,9 +42,11 @@ ActivationQuantizer read_quantizer(const Checkpoint& checkpoint, const Quantizat
 
 }  // namespace
 
-void load_linears(const Checkpoint& dense, const Checkpoint& quantized, const QuantizationConfig& quantization,
-                  const ModelConfig& config, std::int64_t layer, Block& block, Threads& threads) {
-    const std::string* text[4] = {&quantization.qkv, &quantization.o, &quantization.gate_up, &quantization.down};
+void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
+                  const QuantizationConfig& quantization, const ModelConfig& config,
+                  std::int64_t layer, Block& block, Threads& threads) {
+    const std::string* text[4] = {&quantization.qkv, &quantization.o, &quantization.gate_up,
+                                  &quantization.down};
     for (std::size_t i = 0; i < 7; ++i) {
         const LinearName& linear = block_linears()[i];
         const std::string module = module_name(layer, linear.name);
@@ -65,7 +72,8 @@ PackedMatrix pack_exact(View<const float> w, Threads& threads) {
     return pack(w, exact ? Precision::bf16 : Precision::f32, threads);
 }
 
-std::vector<float> load_bias(const Checkpoint& checkpoint, const std::string& module, std::int64_t out) {
+std::vector<float> load_bias(const Checkpoint& checkpoint, const std::string& module,
+                             std::int64_t out) {
     const std::string name = module + ".bias";
     return checkpoint.has(name) ? read_vector(checkpoint, name, out) : std::vector<float>{};
 }
@@ -85,19 +93,25 @@ Linear load_dense(const Checkpoint& checkpoint, const ModelConfig& config, std::
     const std::string module = module_name(layer, block_linears()[index].name);
     const LinearShape shape = linear_shape(config, block_linears()[index].name);
     Linear linear;
-    linear.weight = pack_exact(checkpoint.read(module + ".weight", shape.out, shape.in).view(), threads);
+    linear.weight =
+        pack_exact(checkpoint.read(module + ".weight", shape.out, shape.in).view(), threads);
     linear.bias = load_bias(checkpoint, module, shape.out);
     checkpoint.drop(module + ".weight");
     return linear;
 }
 
-Block load_block_frame(const Checkpoint& checkpoint, const ModelConfig& config, std::int64_t layer) {
+Block load_block_frame(const Checkpoint& checkpoint, const ModelConfig& config,
+                       std::int64_t layer) {
     Block block;
-    block.attention_norm = read_vector(checkpoint, module_name(layer, "input_layernorm.weight"), config.hidden);
-    block.mlp_norm = read_vector(checkpoint, module_name(layer, "post_attention_layernorm.weight"), config.hidden);
+    block.attention_norm =
+        read_vector(checkpoint, module_name(layer, "input_layernorm.weight"), config.hidden);
+    block.mlp_norm = read_vector(checkpoint, module_name(layer, "post_attention_layernorm.weight"),
+                                 config.hidden);
     if (config.qk_norm) {
-        block.q_norm = read_vector(checkpoint, module_name(layer, "self_attn.q_norm.weight"), config.head_dim);
-        block.k_norm = read_vector(checkpoint, module_name(layer, "self_attn.k_norm.weight"), config.head_dim);
+        block.q_norm =
+            read_vector(checkpoint, module_name(layer, "self_attn.q_norm.weight"), config.head_dim);
+        block.k_norm =
+            read_vector(checkpoint, module_name(layer, "self_attn.k_norm.weight"), config.head_dim);
     }
     return block;
 }
@@ -108,7 +122,8 @@ Embedding load_embedding(const Checkpoint& checkpoint, const ModelConfig& config
     Embedding embedding{config.vocab, config.hidden, {}, {}};
     embedding.narrow.resize(static_cast<std::size_t>(config.vocab * config.hidden));
     for (std::int64_t first = 0; first < config.vocab; first += kRows) {
-        const auto part = checkpoint.read_rows(name, first, std::min(kRows, config.vocab - first), config.hidden);
+        const auto part =
+            checkpoint.read_rows(name, first, std::min(kRows, config.vocab - first), config.hidden);
         if (!fits_bf16(part.values)) {
             embedding.narrow = {};
             embedding.wide = checkpoint.read(name, config.vocab, config.hidden);
@@ -141,9 +156,11 @@ Decoder load_decoder(const Checkpoint& checkpoint, Threads& threads, const LoadO
     for (std::int64_t layer = 0; layer < config.layers; ++layer) {
         decoder.blocks.push_back(load_block_frame(checkpoint, config, layer));
         Block& block = decoder.blocks.back();
-        if (quantization) load_linears(checkpoint, checkpoint, *quantization, config, layer, block, threads);
+        if (quantization)
+            load_linears(checkpoint, checkpoint, *quantization, config, layer, block, threads);
         else
-            for (std::size_t i = 0; i < 7; ++i) block.linears[i] = load_dense(checkpoint, config, layer, i, threads);
+            for (std::size_t i = 0; i < 7; ++i)
+                block.linears[i] = load_dense(checkpoint, config, layer, i, threads);
     }
     return decoder;
 }

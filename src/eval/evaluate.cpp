@@ -20,22 +20,26 @@ struct Side {
     Matrix<float> hidden, logits;
 };
 
-std::int64_t largest(const float* x, std::int64_t n) { return std::max_element(x, x + n) - x; }
+std::int64_t largest(const float* x, std::int64_t n) {
+    return std::max_element(x, x + n) - x;
+}
 
-void forward_side(Side& side, const Kernels& kernels, Threads& threads, std::span<const std::int32_t> tokens,
-                  Scratch& scratch) {
+void forward_side(Side& side, const Kernels& kernels, Threads& threads,
+                  std::span<const std::int32_t> tokens, Scratch& scratch) {
     forward_window(*side.decoder, kernels, threads, tokens, scratch, side.hidden);
 }
 
-void logits_of(Side& side, const Kernels& kernels, Threads& threads, std::int64_t first, std::int64_t count,
-               Scratch& scratch) {
+void logits_of(Side& side, const Kernels& kernels, Threads& threads, std::int64_t first,
+               std::int64_t count, Scratch& scratch) {
     side.logits.rows = count;
     side.logits.cols = side.decoder->config.vocab;
     side.logits.values.resize(static_cast<std::size_t>(count * side.logits.cols));
-    logits(*side.decoder, kernels, threads, side.hidden.view().middle_rows(first, count), scratch, side.logits.view());
+    logits(*side.decoder, kernels, threads, side.hidden.view().middle_rows(first, count), scratch,
+           side.logits.view());
 }
 
-// Row sums are kept apart and added in order, so that the thread that computed them does not matter.
+// Row sums are kept apart and added in order, so that the thread that computed them does not
+// matter.
 WindowSums run_window(Side& model, Side* reference, const Kernels& kernels, Threads& threads,
                       std::span<const std::int32_t> tokens, Scratch& scratch) {
     const auto rows = static_cast<std::int64_t>(tokens.size()), vocab = model.decoder->config.vocab;
@@ -72,8 +76,9 @@ WindowSums run_window(Side& model, Side* reference, const Kernels& kernels, Thre
 
 }  // namespace
 
-EvalResult evaluate(const Decoder& model, const Decoder* reference, const Kernels& kernels, Threads& threads,
-                    View<const std::int32_t> windows, const EvalOptions& options) {
+EvalResult evaluate(const Decoder& model, const Decoder* reference, const Kernels& kernels,
+                    Threads& threads, View<const std::int32_t> windows,
+                    const EvalOptions& options) {
     const auto start = std::chrono::steady_clock::now();
     Side side{&model, {}, {}}, other{reference, {}, {}};
     Scratch scratch;
@@ -82,8 +87,9 @@ EvalResult evaluate(const Decoder& model, const Decoder* reference, const Kernel
     std::int64_t targets = 0, reference_targets = 0, agreeing = 0;
     for (std::int64_t w = 0; w < windows.rows; ++w) {
         const bool compare = reference && w % options.kl_stride == 0;
-        const auto sums = run_window(side, compare ? &other : nullptr, kernels, threads,
-                                     {windows.row(w), static_cast<std::size_t>(windows.cols)}, scratch);
+        const auto sums =
+            run_window(side, compare ? &other : nullptr, kernels, threads,
+                       {windows.row(w), static_cast<std::size_t>(windows.cols)}, scratch);
         loss += sums.loss;
         targets += windows.cols - 1;
         if (compare) {
@@ -101,10 +107,11 @@ EvalResult evaluate(const Decoder& model, const Decoder* reference, const Kernel
     if (result.kl_tokens > 0) {
         result.kl = kl / static_cast<double>(result.kl_tokens);
         result.top1 = static_cast<double>(agreeing) / static_cast<double>(result.kl_tokens);
-        result.reference_perplexity =
-            std::exp(reference_loss / static_cast<double>(std::max<std::int64_t>(1, reference_targets)));
+        result.reference_perplexity = std::exp(
+            reference_loss / static_cast<double>(std::max<std::int64_t>(1, reference_targets)));
     }
-    result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    result.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return result;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What quantization cost, on token windows: perplexity = exp(mean cross-entropy of the window's targets,
-// context starting empty at each window), KL(reference || model) and top-1 agreement on every stride-th
-// window. Logits, softmax in fp32; sums in fp64.
+// What quantization cost, on token windows: perplexity = exp(mean cross-entropy of the window's
+// targets, context starting empty at each window), KL(reference || model) and top-1 agreement on
+// every stride-th window. Logits, softmax in fp32; sums in fp64.
 #pragma once
 
 #include <cstdint>

@@ -176,8 +176,10 @@ std::vector<std::byte> Checkpoint::read_bytes(std::string_view name) const {
             decode_rows(*source_, tensor, first, std::min(kRows, shape.rows - first), shape.cols);
         for (const float x : values.values) {
             const auto narrow = tensor.info.dtype == "F16" ? float_to_f16(x) : float_to_bf16(x);
-            if (width == 4) std::memcpy(to, &x, 4);
-            else std::memcpy(to, &narrow, 2);
+            if (width == 4)
+                std::memcpy(to, &x, 4);
+            else
+                std::memcpy(to, &narrow, 2);
             to += width;
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A recipe is a paper's named method as plain data: a transform, a quantizer, scale rules. "mr-gptq" is
-// GPTQ + block Hadamard + format-specific scales + static activation order (arXiv 2509.23202).
+// A recipe is a paper's named method as plain data: a transform, a quantizer, scale rules.
+// "mr-gptq" is GPTQ + block Hadamard + format-specific scales + static activation order (arXiv
+// 2509.23202).
 #pragma once
 
 #include <span>
@@ -16,11 +17,11 @@ namespace hb {
 
 struct Recipe {
     std::string_view name, help;
-    std::string_view quantizer;                   // name in the quantizer table
+    std::string_view quantizer;  // name in the quantizer table
     // Defaults of the recipe for a scheme; the user's options override them one by one.
-    std::string_view (*transform)(const Scheme&);         // e.g. "hadamard:16", "none"
+    std::string_view (*transform)(const Scheme&);  // e.g. "hadamard:16", "none"
     std::string_view (*weight_rule)(const Scheme&);
-    std::string_view (*activation_rule)(const Scheme&);   // empty when activations are not quantized
+    std::string_view (*activation_rule)(const Scheme&);  // empty when activations are not quantized
     bool activation_order;
 };
 

@@ -17,11 +17,11 @@ namespace hb {
 struct ScaleRule {
     std::string_view name, help;
     Family family;
-    bool online;                     // can serve activations
-    float (*divisor)(float amax);    // amax over all tensors that share the divisor
+    bool online;                   // can serve activations
+    float (*divisor)(float amax);  // amax over all tensors that share the divisor
     // Stored scale of one group x[0..group). h weighs squared errors by column, or is null.
     std::uint16_t (*choose)(const float* x, const float* h, int group, float divisor);
-    int refits = 0;                  // rounds of closed-form divisor refit (alternating optimisation)
+    int refits = 0;  // rounds of closed-form divisor refit (alternating optimisation)
 };
 
 std::span<const ScaleRule> all_scale_rules();
@@ -32,8 +32,9 @@ float largest_magnitude(View<const float> w);
 
 // Scales of matrices that share one divisor (q/k/v; gate/up). h: one weight per input column (the
 // Hessian's diagonal), or empty. Throws Error when a weight is not finite.
-std::vector<Scales> choose_scales(std::span<const View<const float>> tensors, std::span<const float> h,
-                                  const Scheme& scheme, const ScaleRule& rule, Threads& threads);
+std::vector<Scales> choose_scales(std::span<const View<const float>> tensors,
+                                  std::span<const float> h, const Scheme& scheme,
+                                  const ScaleRule& rule, Threads& threads);
 
 // How the input of a linear is quantized: dynamic group scales under a static divisor.
 struct ActivationQuantizer {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// A scheme says what a quantized linear layer is made of: an element format, how many elements along
-// the input dimension share a scale, the format of that scale, whether one fp32 divisor per tensor
-// stands above the scales, and whether the layer's input is quantized too.
+// A scheme says what a quantized linear layer is made of: an element format, how many elements
+// along the input dimension share a scale, the format of that scale, whether one fp32 divisor per
+// tensor stands above the scales, and whether the layer's input is quantized too.
 //
 //     real value = element * scale / divisor
 //
 // MX: e2m1 elements, 32 to an E8M0 scale, divisor 1 (3 under the rule fp-quant). NV: e2m1 elements,
-// 16 to an E4M3 scale, divisor 2688 / amax or so. Integer: int4 elements, 32 or 128 to a bf16 scale.
+// 16 to an E4M3 scale, divisor 2688 / amax or so. Integer: int4 elements, 32 or 128 to a bf16
+// scale.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A block-diagonal orthogonal transform of the input dimension: x' = x . diag(T, ..., T), block by
-// block, and W' = W . diag(T, ..., T), so that x' W'^T = x W^T. Weights are transformed once, offline;
-// activations online.
+// block, and W' = W . diag(T, ..., T), so that x' W'^T = x W^T. Weights are transformed once,
+// offline; activations online.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +15,10 @@ namespace hb {
 
 struct TransformKind {
     std::string_view name, help;
-    bool power_of_two;                                                    // needs such a block
-    void (*apply)(float* x, int block, std::uint64_t seed);               // one block, in place, fast
-    Matrix<double> (*matrix)(int block, std::uint64_t seed);              // T, x' = x T; the definition
-    bool seeded = false;                                                  // depends on the seed
+    bool power_of_two;                                        // needs such a block
+    void (*apply)(float* x, int block, std::uint64_t seed);   // one block, in place, fast
+    Matrix<double> (*matrix)(int block, std::uint64_t seed);  // T, x' = x T; the definition
+    bool seeded = false;                                      // depends on the seed
 };
 
 struct Transform {
@@ -33,8 +33,9 @@ struct Transform {
 
 std::span<const TransformKind> all_transforms();
 
-// "none", "auto" (hadamard, the largest block up to 128 that divides), "hadamard" (same block choice),
-// "KIND:BLOCK". Throws Error when the name is unknown or the block does not divide `dimension`.
+// "none", "auto" (hadamard, the largest block up to 128 that divides), "hadamard" (same block
+// choice), "KIND:BLOCK". Throws Error when the name is unknown or the block does not divide
+// `dimension`.
 Transform parse_transform(std::string_view text, std::int64_t dimension, std::uint64_t seed);
 
 void apply(const Transform& t, View<float> rows);  // (rows, dimension), in place

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Laws of a whole run on a tiny model: the same bytes however it was cut, every scheme and recipe loads
-// again, what may not be resumed is refused.
+// Laws of a whole run on a tiny model: the same bytes however it was cut, every scheme and recipe
+// loads again, what may not be resumed is refused.
 #include "calibration/quantize_model.hpp"
 
 #include <gmock/gmock.h>
@@ -25,21 +25,24 @@ struct Stop {};
 
 class QuantizeModel : public testing::Test {
 protected:
-    fs::path folder = fs::path(testing::TempDir()) /
-                      ("hb_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
+    fs::path folder =
+        fs::path(testing::TempDir()) /
+        ("hb_" + std::string(testing::UnitTest::GetInstance()->current_test_info()->name()));
     void SetUp() override {
         fs::remove_all(folder);
         fs::create_directories(folder);
         hb::Random random{3, 0};
         std::vector<std::int32_t> tokens(40 * 8);
         for (auto& token : tokens) token = static_cast<std::int32_t>(random.bits() % 64);
-        write_file(calibration(), {reinterpret_cast<const char*>(tokens.data()), tokens.size() * 4});
+        write_file(calibration(),
+                   {reinterpret_cast<const char*>(tokens.data()), tokens.size() * 4});
     }
     void TearDown() override { fs::remove_all(folder); }
 
     fs::path calibration() const { return folder / "tokens.i32"; }
     QuantizeOptions options(const std::string& out, const std::string& scheme = "nvfp4",
-                            const std::string& recipe = "mr-gptq", const std::string& model = "qwen3") const {
+                            const std::string& recipe = "mr-gptq",
+                            const std::string& model = "qwen3") const {
         QuantizeOptions o;
         o.model = std::string(HALFBYTE_TESTS_DIR) + "/engine/golden/" + model;
         o.out = folder / out;
@@ -54,7 +57,8 @@ protected:
     static std::map<std::string, std::string> files(const fs::path& root) {
         std::map<std::string, std::string> all;
         for (const auto& entry : fs::recursive_directory_iterator(root))
-            if (entry.is_regular_file()) all[fs::relative(entry.path(), root).string()] = read_file(entry.path());
+            if (entry.is_regular_file())
+                all[fs::relative(entry.path(), root).string()] = read_file(entry.path());
         return all;
     }
 };
@@ -64,13 +68,14 @@ TEST_F(QuantizeModel, EverySchemeAndRecipeLoadsAgain) {
     for (const Scheme& scheme : all_schemes()) {
         if (48 % scheme.group != 0) continue;
         for (const Recipe& recipe : all_recipes()) {
-            const auto o = options(std::string(scheme.name) + "-" + std::string(recipe.name), std::string(scheme.name),
-                                   std::string(recipe.name));
+            const auto o = options(std::string(scheme.name) + "-" + std::string(recipe.name),
+                                   std::string(scheme.name), std::string(recipe.name));
             const Json result = quantize_model(o, {});
             EXPECT_EQ(result["layers"].size(), 14u);
             const Decoder decoder = load_decoder(Checkpoint::open(o.out.string()), threads);
             EXPECT_EQ(decoder.blocks.size(), 2u);
-            for (const Linear& linear : decoder.blocks[1].linears) EXPECT_TRUE(linear.quantized && linear.ready());
+            for (const Linear& linear : decoder.blocks[1].linears)
+                EXPECT_TRUE(linear.quantized && linear.ready());
             EXPECT_FALSE(fs::exists(o.out / ".halfbyte"));
         }
     }
@@ -116,16 +121,19 @@ TEST_F(QuantizeModel, AChangedOptionOrDataIsRefusedOnResume) {
     o.resume = true;
     auto other = o;
     other.weight_rule = "absmax";
-    EXPECT_THAT([&] { quantize_model(other, {}); }, testing::ThrowsMessage<Error>(testing::HasSubstr("weight_scales")));
+    EXPECT_THAT([&] { quantize_model(other, {}); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr("weight_scales")));
     other = o;
     other.sequences = 7;
-    EXPECT_THAT([&] { quantize_model(other, {}); }, testing::ThrowsMessage<Error>(testing::HasSubstr("calibration")));
+    EXPECT_THAT([&] { quantize_model(other, {}); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr("calibration")));
     other = o;
     other.model = std::string(HALFBYTE_TESTS_DIR) + "/engine/golden/qwen2";
     EXPECT_THROW(quantize_model(other, {}), Error);
     quantize_model(o, {});
     o.seed = 5;
-    EXPECT_THAT([&] { quantize_model(o, {}); }, testing::ThrowsMessage<Error>(testing::HasSubstr("seed")));
+    EXPECT_THAT([&] { quantize_model(o, {}); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr("seed")));
 }
 
 TEST_F(QuantizeModel, SamplesItsOwnCalibrationAndResumesWithIt) {
@@ -148,11 +156,14 @@ TEST_F(QuantizeModel, GptqLowersTheOutputErrorOfEverySite) {
     auto o = options("gptq", "nvfp4a16", "gptq");
     o.weight_rule = "absmax";
     const Json gptq = quantize_model(o, {});
-    // RTN has no Hessian, so compare GPTQ with its own weights rounded: GPTQ gives up weight error for output error.
+    // RTN has no Hessian, so compare GPTQ with its own weights rounded: GPTQ gives up weight error
+    // for output error.
     for (std::size_t i = 0; i < 14; ++i) {
-        EXPECT_GE(gptq["layers"][i]["weight_mse"].get<double>(), 0.99 * rtn["layers"][i]["weight_mse"].get<double>());
+        EXPECT_GE(gptq["layers"][i]["weight_mse"].get<double>(),
+                  0.99 * rtn["layers"][i]["weight_mse"].get<double>());
         EXPECT_GT(gptq["layers"][i]["output_error"].get<double>(), 0);
-        EXPECT_LT(gptq["layers"][i]["output_error"].get<double>(), gptq["layers"][i]["weight_mse"].get<double>());
+        EXPECT_LT(gptq["layers"][i]["output_error"].get<double>(),
+                  gptq["layers"][i]["weight_mse"].get<double>());
     }
 }
 
@@ -168,11 +179,13 @@ TEST_F(QuantizeModel, IgnoredModulesStayDense) {
     EXPECT_FALSE(load_decoder(out, threads).blocks[0].linears[kDown].quantized);
     o = options("none");
     o.ignore = {"re:.*nothing_like_this"};
-    EXPECT_THAT([&] { quantize_model(o, {}); }, testing::ThrowsMessage<Error>(testing::HasSubstr("nothing_like_this")));
+    EXPECT_THAT([&] { quantize_model(o, {}); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr("nothing_like_this")));
 }
 
 TEST_F(QuantizeModel, RefusesWhatCannotWork) {
-    EXPECT_THAT([&] { quantize_model(options("o", "mxfp4"), {}); }, testing::ThrowsMessage<Error>(testing::HasSubstr("48")));
+    EXPECT_THAT([&] { quantize_model(options("o", "mxfp4"), {}); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr("48")));
     auto o = options("o");
     o.transform = "hadamard:64";
     EXPECT_THROW(quantize_model(o, {}), Error);
@@ -182,7 +195,8 @@ TEST_F(QuantizeModel, RefusesWhatCannotWork) {
     o = options("o");
     write_file(folder / "bad.i32", std::string("\xff\xff\x00\x00", 4));
     o.calibration = folder / "bad.i32";
-    EXPECT_THAT([&] { quantize_model(o, {}); }, testing::ThrowsMessage<Error>(testing::HasSubstr("vocabulary")));
+    EXPECT_THAT([&] { quantize_model(o, {}); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr("vocabulary")));
     EXPECT_FALSE(fs::exists(folder / "o"));
 }
 

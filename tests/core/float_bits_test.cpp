@@ -10,8 +10,10 @@ namespace hb {
 TEST(FloatBits, Bf16RoundTripsEveryPattern) {
     for (std::uint32_t u = 0; u < 65536; ++u) {
         const float x = bf16_to_float(static_cast<std::uint16_t>(u));
-        if (std::isnan(x)) EXPECT_TRUE(std::isnan(round_to_bf16(x)));
-        else EXPECT_EQ(float_to_bf16(x), u);
+        if (std::isnan(x))
+            EXPECT_TRUE(std::isnan(round_to_bf16(x)));
+        else
+            EXPECT_EQ(float_to_bf16(x), u);
     }
 }
 

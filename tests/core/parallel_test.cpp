@@ -35,7 +35,10 @@ TEST(Threads, ALoopAfterAPauseStillRuns) {
 
 TEST(Threads, TheFirstExceptionComesBackAndTheNextLoopRuns) {
     Threads threads(2);
-    EXPECT_THROW(threads.loop(50, [](std::int64_t i, int) { if (i == 7) throw std::runtime_error("seven"); }),
+    EXPECT_THROW(threads.loop(50,
+                              [](std::int64_t i, int) {
+                                  if (i == 7) throw std::runtime_error("seven");
+                              }),
                  std::runtime_error);
     std::atomic<int> ran{0};
     threads.loop(50, [&](std::int64_t, int) { ++ran; });

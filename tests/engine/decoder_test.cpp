@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The decoder against Transformers' fp32 logits (golden/make_models.py), and against itself: however the
-// rows of a sequence are cut or batched, the bits are the same. HALFBYTE_GOLDEN_MODELS names more folders
-// of that form (config.json, model.safetensors, tokens.i32, logits.f32), colon-separated.
+// The decoder against Transformers' fp32 logits (golden/make_models.py), and against itself:
+// however the rows of a sequence are cut or batched, the bits are the same. HALFBYTE_GOLDEN_MODELS
+// names more folders of that form (config.json, model.safetensors, tokens.i32, logits.f32),
+// colon-separated.
 #include "engine/decoder.hpp"
 
 #include <gtest/gtest.h>
@@ -62,7 +63,8 @@ TEST_P(GoldenModel, LogitsAgreeWithTransformers) {
         difference += std::pow(double(ours.values[i]) - theirs[i], 2);
         size += std::pow(double(theirs[i]), 2);
     }
-    // fp32 sums of at most a few thousand terms in another order: a few 1e-6; ten times that is a bug.
+    // fp32 sums of at most a few thousand terms in another order: a few 1e-6; ten times that is a
+    // bug.
     EXPECT_LT(std::sqrt(difference / size), 5e-5);
 }
 
@@ -83,7 +85,8 @@ TEST_P(GoldenModel, CutAndBatchChangeNoBit) {
             logits(decoder, kernels, threads, hidden.view(), scratch,
                    View<float>{out.values.data(), hidden.rows, out.cols, out.cols});
             for (std::size_t r = 0; r < count; ++r)
-                ASSERT_EQ(0, std::memcmp(out.row(static_cast<std::int64_t>(r)), whole.row(static_cast<std::int64_t>(at + r)),
+                ASSERT_EQ(0, std::memcmp(out.row(static_cast<std::int64_t>(r)),
+                                         whole.row(static_cast<std::int64_t>(at + r)),
                                          static_cast<std::size_t>(out.cols) * 4))
                     << "row " << at + r;
             at += count;
@@ -114,9 +117,10 @@ TEST_P(GoldenModel, SampledRowsDoNotDependOnThreadsAndDependOnTheSeed) {
     EXPECT_NE(a.values, c.values);
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, GoldenModel, testing::ValuesIn(golden_folders()), [](const auto& info) {
-    return info.param.substr(info.param.rfind('/') + 1);
-});
+INSTANTIATE_TEST_SUITE_P(Every, GoldenModel, testing::ValuesIn(golden_folders()),
+                         [](const auto& info) {
+                             return info.param.substr(info.param.rfind('/') + 1);
+                         });
 
 TEST(Sample, TopPAndTopKCutTheTail) {
     const std::vector<float> logits = {0, 5, 4, -10, 4};

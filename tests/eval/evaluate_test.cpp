@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Laws of the metrics on a tiny model: nothing is lost against oneself, the sums are those of the plain
-// formulas in fp64, and threads change no bit.
+// Laws of the metrics on a tiny model: nothing is lost against oneself, the sums are those of the
+// plain formulas in fp64, and threads change no bit.
 #include "eval/evaluate.hpp"
 
 #include <gtest/gtest.h>
@@ -13,7 +13,9 @@
 namespace hb {
 namespace {
 
-std::string golden(const char* name) { return std::string(HALFBYTE_TESTS_DIR) + "/engine/golden/" + name; }
+std::string golden(const char* name) {
+    return std::string(HALFBYTE_TESTS_DIR) + "/engine/golden/" + name;
+}
 
 class Evaluate : public testing::Test {
 protected:
@@ -28,7 +30,8 @@ protected:
         for (auto& token : windows.values) token = static_cast<std::int32_t>(random.bits() % 64);
     }
     // log softmax of every row of a window, (rows, vocab), in fp64
-    std::vector<std::vector<double>> log_probabilities(const Decoder& decoder, std::int64_t window) {
+    std::vector<std::vector<double>> log_probabilities(const Decoder& decoder,
+                                                       std::int64_t window) {
         Scratch scratch;
         Matrix<float> hidden, out(20, 64);
         forward_window(decoder, kernels, threads, {windows.row(window), 20}, scratch, hidden);
@@ -58,7 +61,9 @@ TEST_F(Evaluate, SumsAreThoseOfTheFormulas) {
     for (std::int64_t w = 0; w < 5; ++w) {
         const auto q = log_probabilities(qwen, w), p = log_probabilities(llama, w);
         for (std::size_t r = 0; r < 20; ++r) {
-            if (r + 1 < 20) loss -= q[r][static_cast<std::size_t>(windows(w, static_cast<std::int64_t>(r) + 1))];
+            if (r + 1 < 20)
+                loss -=
+                    q[r][static_cast<std::size_t>(windows(w, static_cast<std::int64_t>(r) + 1))];
             if (w % 2 != 0) continue;
             for (std::size_t v = 0; v < 64; ++v) kl += std::exp(p[r][v]) * (p[r][v] - q[r][v]);
             same += std::max_element(p[r].begin(), p[r].end()) - p[r].begin() ==
