@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/quantize.inl"
+#include "schemes/nv_targets.hpp"
 
 namespace hb {
 namespace {
@@ -84,13 +85,13 @@ bool nv_targets(const float* x, std::int64_t n, float divisor, float* y,
 }
 
 bool nv_four_over_six(const float* x, std::int64_t n, float divisor, float* y) {
-    return nv_targets(x, n, divisor, y, {6.f, 4.f});
+    return nv_targets(x, n, divisor, y, kFourOverSix);
 }
 bool nv_sweep4(const float* x, std::int64_t n, float divisor, float* y) {
-    return nv_targets(x, n, divisor, y, {6.75f, 6.25f, 5.75f, 4.f});
+    return nv_targets(x, n, divisor, y, kSweep4);
 }
 bool nv_sweep8(const float* x, std::int64_t n, float divisor, float* y) {
-    return nv_targets(x, n, divisor, y, {6.75f, 6.25f, 6.f, 5.75f, 5.5f, 4.5f, 4.25f, 4.f});
+    return nv_targets(x, n, divisor, y, kSweep8);
 }
 
 bool nv_sweep(const float* x, std::int64_t n, float divisor, float* y) {

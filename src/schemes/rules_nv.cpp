@@ -12,6 +12,7 @@
 #include <limits>
 
 #include "formats/all.hpp"
+#include "schemes/nv_targets.hpp"
 #include "schemes/rules.hpp"
 #include "schemes/squared_error.hpp"
 
@@ -65,15 +66,15 @@ std::uint16_t best_target(const float* x, const float* h, int group, float divis
 }
 
 std::uint16_t four_over_six(const float* x, const float* h, int group, float divisor) {
-    return best_target(x, h, group, divisor, {6.f, 4.f});
+    return best_target(x, h, group, divisor, kFourOverSix);
 }
 
 std::uint16_t sweep4(const float* x, const float* h, int group, float divisor) {
-    return best_target(x, h, group, divisor, {6.75f, 6.25f, 5.75f, 4.f});
+    return best_target(x, h, group, divisor, kSweep4);
 }
 
 std::uint16_t sweep8(const float* x, const float* h, int group, float divisor) {
-    return best_target(x, h, group, divisor, {6.75f, 6.25f, 6.f, 5.75f, 5.5f, 4.5f, 4.25f, 4.f});
+    return best_target(x, h, group, divisor, kSweep8);
 }
 
 std::uint16_t sweep(const float* x, const float* h, int group, float divisor) {
