@@ -5,17 +5,11 @@
 
 #include "core/error.hpp"
 #include "io/gguf.hpp"
+#include "io/load_bytes.hpp"
 #include "io/strict_json.hpp"
 
 namespace hb {
 namespace {
-
-template <class T>
-T load(const std::byte* p) {
-    T value;
-    std::memcpy(&value, p, sizeof(T));
-    return value;
-}
 
 std::optional<std::int64_t> as_whole(GgufKind kind, const std::byte* p) {
     switch (kind) {

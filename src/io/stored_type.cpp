@@ -13,16 +13,10 @@
 #include <cstring>
 
 #include "core/float_bits.hpp"
+#include "io/load_bytes.hpp"
 
 namespace hb {
 namespace {
-
-template <class T>
-T load(const std::byte* p) {
-    T value;
-    std::memcpy(&value, p, sizeof(T));
-    return value;
-}
 
 int byte_at(const std::byte* p, int i) {
     return static_cast<int>(p[i]);
