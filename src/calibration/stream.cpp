@@ -11,9 +11,6 @@
 namespace hb {
 namespace {
 
-constexpr std::int64_t kRows =
-    512;  // rows of a wide activation in memory at a time; a multiple of 32
-
 constexpr std::int64_t kHeldBytes = 128 << 20;  // for attention outputs kept between two sites
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -79,6 +76,7 @@ Stream::Stream(const Settings& settings, const Checkpoint& checkpoint, const Ker
     }
     cache_ = KvCache(settings.config.kv_heads, settings.config.head_dim,
                      (tokens.cols + 31) / 32 * 32, Precision::bf16);
+    pass_ = make_pass(run_, {{0, tokens.cols, 0, &cache_}});
     const Embedding embedding = load_embedding(checkpoint, settings.config);
     for (std::int64_t s = 0; s < tokens.rows; ++s) {
         embedding.look_up({tokens.row(s), static_cast<std::size_t>(tokens.cols)}, h_.view());
@@ -87,11 +85,11 @@ Stream::Stream(const Settings& settings, const Checkpoint& checkpoint, const Ker
 }
 
 void Stream::for_each_sequence(
-    const std::function<void(std::int64_t, View<float>, const Span&)>& body) {
+    const std::function<void(std::int64_t, View<float>)>& body) {
     for (std::int64_t s = 0; s < tokens_.rows; ++s) {
         store_.load(*run_.threads, s, h_.view());
         cache_.length = 0;
-        body(s, h_.view(), Span{0, tokens_.cols, 0, &cache_});
+        body(s, h_.view());
     }
 }
 
@@ -105,8 +103,7 @@ void Stream::count_linears(int site, std::int64_t rows) {
 
 // scratch_.attended = x1, rounded to bf16: kept from site 1 for the first sequences, computed again
 // for the others. Which it was makes no difference to the bits.
-void Stream::find_attended(const Block& block, std::int64_t s, View<const float> h,
-                           const Span& span, bool keep) {
+void Stream::find_attended(const Block& block, std::int64_t s, View<const float> h, bool keep) {
     const std::int64_t cols = settings_.config.heads * settings_.config.head_dim,
                        size = h.rows * cols;
     const bool has_place = (s + 1) * size <= static_cast<std::int64_t>(held_.size());
@@ -117,8 +114,7 @@ void Stream::find_attended(const Block& block, std::int64_t s, View<const float>
         });
         return;
     }
-    input_of_qkv(run_, block, h, scratch_.normed);
-    attend(run_, block, scratch_.normed.view(), {&span, 1}, scratch_, scratch_.attended);
+    attend(run_, block, h, pass_, scratch_, scratch_.attended);
     count_linears(0, h.rows);
     std::vector<std::vector<std::uint16_t>> unkept(
         static_cast<std::size_t>(has_place && keep ? 0 : run_.threads->count()),
@@ -131,59 +127,40 @@ void Stream::find_attended(const Block& block, std::int64_t s, View<const float>
     if (has_place && keep) held_sequences_ = s + 1;
 }
 
-// Gives the site's input rows of every sequence, in order; at site 2 the stream moves past
-// attention.
-void Stream::visit_site(const Block& block, int site, const Rows& rows) {
-    for_each_sequence([&](std::int64_t s, View<float> h, const Span& span) {
-        if (site == 0) {
-            input_of_qkv(run_, block, h, scratch_.normed);
-            return rows(scratch_.normed.view());
-        }
-        if (site <= 2) find_attended(block, s, h, span, site == 1);
-        if (site == 1) return rows(scratch_.attended.view());
+// Observes the site's input of every sequence, in order; at site 2 the stream moves past attention.
+void Stream::visit_site(const Block& block, int site, const std::function<void()>& observe) {
+    for_each_sequence([&](std::int64_t s, View<float> h) {
+        if (site == 1 || site == 2) find_attended(block, s, h, site == 1);
         if (site == 2) {
             add_attention(run_, block, scratch_.attended.view(), scratch_, h);
             count_linears(1, h.rows);
             store_.save(*run_.threads, s, h);
         }
-        for (std::int64_t first = 0; first < h.rows; first += kRows) {
-            const View<float> part = h.middle_rows(first, std::min(kRows, h.rows - first));
-            input_of_mlp(run_, block, part, scratch_.normed);
-            if (site == 2) {
-                rows(scratch_.normed.view());
-                continue;
-            }
-            mlp_hidden(run_, block, scratch_.normed.view(), scratch_, scratch_.hidden);
-            count_linears(2, part.rows);
-            rows(scratch_.hidden.view());
-        }
+        if (!observe) return;
+        observe_site(run_, block, site, site == 1 ? scratch_.attended.view() : h, scratch_,
+                     observed_);
+        if (site == 3) count_linears(2, h.rows);
+        observe();
     });
     if (site == 2) held_sequences_ = 0;
 }
 
 void Stream::leave_block(const Block& block) {
-    for_each_sequence([&](std::int64_t s, View<float> h, const Span&) {
-        for (std::int64_t first = 0; first < h.rows; first += kRows) {
-            const View<float> part = h.middle_rows(first, std::min(kRows, h.rows - first));
-            input_of_mlp(run_, block, part, scratch_.normed);
-            mlp_hidden(run_, block, scratch_.normed.view(), scratch_, scratch_.hidden);
-            add_mlp(run_, block, scratch_.hidden.view(), scratch_, part);
-            count_linears(2, part.rows);
-            count_linears(3, part.rows);
-        }
+    for_each_sequence([&](std::int64_t s, View<float> h) {
+        add_mlp(run_, block, scratch_, h);
+        count_linears(2, h.rows);
+        count_linears(3, h.rows);
         store_.save(*run_.threads, s, h);
     });
 }
 
-void Stream::observe(View<const float> x, const Block& block, int site, Statistics& statistics) {
-    prepare_operand(*run_.kernels, *run_.threads, x,
-                    block.sites[static_cast<std::size_t>(site)].transform, nullptr, Precision::bf16,
-                    scratch_.quantized);
+void Stream::take_in(Statistics& statistics) {
     statistics.largest =
-        std::max(statistics.largest, largest_bf16(*run_.threads, scratch_.quantized.narrow));
+        std::max(statistics.largest, largest_bf16(*run_.threads, observed_.narrow));
     if (statistics.hessian.empty()) return;
-    accumulate_gram(*run_.kernels, *run_.threads, scratch_.quantized, statistics.hessian.view());
-    totals_.hessian_flops += 2.0 * static_cast<double>(x.rows * x.cols * x.cols);
+    accumulate_gram(*run_.kernels, *run_.threads, observed_, statistics.hessian.view());
+    const auto k = static_cast<double>(observed_.k);
+    totals_.hessian_flops += 2.0 * static_cast<double>(observed_.rows) * k * k;
 }
 
 Stream::Statistics Stream::collect(const Block& block, int site) {
@@ -194,7 +171,7 @@ Stream::Statistics Stream::collect(const Block& block, int site) {
     if (settings_.quantizer->needs_hessian) statistics.hessian = Matrix<float>(in, in);
     // Without statistics to gather the stream must still move past attention at site 2.
     if (tokens_.rows > 0)
-        visit_site(block, site, [&](View<const float> x) { observe(x, block, site, statistics); });
+        visit_site(block, site, [&] { take_in(statistics); });
     if (!statistics.hessian.empty()) mirror_upper(statistics.hessian.view());
     return statistics;
 }
@@ -295,7 +272,7 @@ void Stream::pass_block(std::int64_t layer, const WorkFolder& work) {
     const Checkpoint done = Checkpoint::open(work.block_folder(layer).string());
     load_linears(checkpoint_, done, settings_.quantization, settings_.config, layer, block,
                  *run_.threads);
-    visit_site(block, 2, [](View<const float>) {});
+    visit_site(block, 2, {});
     leave_block(block);
 }
 

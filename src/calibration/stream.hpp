@@ -47,15 +47,13 @@ private:
         Matrix<float> hessian;  // (in, in), empty when the quantizer needs none
         float largest = 0;
     };
-    using Rows = std::function<void(View<const float>)>;
 
-    void for_each_sequence(const std::function<void(std::int64_t, View<float>, const Span&)>& body);
-    void visit_site(const Block& block, int site, const Rows& rows);
-    void find_attended(const Block& block, std::int64_t sequence, View<const float> h,
-                       const Span& span, bool keep);
+    void for_each_sequence(const std::function<void(std::int64_t, View<float>)>& body);
+    void visit_site(const Block& block, int site, const std::function<void()>& observe);
+    void find_attended(const Block& block, std::int64_t sequence, View<const float> h, bool keep);
     void leave_block(const Block& block);
     Statistics collect(const Block& block, int site);
-    void observe(View<const float> x, const Block& block, int site, Statistics& statistics);
+    void take_in(Statistics& statistics);  // of the operand observed last
     Json solve(Block& block, std::int64_t layer, int site, const Statistics& statistics,
                std::vector<TensorToWrite>& tensors, const QuantizeHooks& hooks);
     void count_linears(int site, std::int64_t rows);
@@ -68,7 +66,9 @@ private:
     AlignedVector<std::uint16_t> held_;  // x1 of the first sequences, between sites 1 and 2
     std::int64_t held_sequences_ = 0;
     KvCache cache_;
+    Pass pass_;
     Scratch scratch_;
+    Operand observed_;
     Matrix<float> h_;
     StreamTotals totals_;
 };

@@ -7,7 +7,8 @@
 namespace hb {
 namespace {
 
-constexpr std::int64_t kMlpRows = 512;  // rows of gate and up in memory at a time
+constexpr std::int64_t kPartRows = 128;
+constexpr std::int64_t kPartBytes = 1 << 20;  // of a part's widest activation, in L2
 
 void resize(Matrix<float>& m, std::int64_t rows, std::int64_t cols) {
     m.rows = rows;
@@ -15,62 +16,75 @@ void resize(Matrix<float>& m, std::int64_t rows, std::int64_t cols) {
     m.values.resize(static_cast<std::size_t>(rows * cols));
 }
 
+// Calls body(run, first row, rows, scratch): once with all threads, or for every part on one thread
+// when there are parts for all of them. Rows are independent, so the bits are the same.
+template <class Body>
+void by_parts(const Runtime& run, std::int64_t rows, Scratch& scratch, const Body& body) {
+    const int threads = run.threads->count();
+    if (rows < kPartRows * threads || 2 * kPartRows * run.config->intermediate > kPartBytes)
+        return body(run, 0, rows, scratch);
+    scratch.parts.resize(static_cast<std::size_t>(threads));
+    run.threads->loop((rows + kPartRows - 1) / kPartRows, [&](std::int64_t i, int thread) {
+        Threads alone(1);
+        Runtime own = run;
+        own.threads = &alone;
+        body(own, i * kPartRows, std::min(kPartRows, rows - i * kPartRows),
+             scratch.parts[static_cast<std::size_t>(thread)]);
+    });
+}
+
+// How a linear wants its input.
+struct Wanted {
+    const Transform transform;
+    const ActivationQuantizer* quantizer = nullptr;
+    Precision precision = Precision::bf16;
+};
+
+Wanted input_of(const Runtime& run, const Block& block, int site, bool quantized) {
+    const Site& s = block.sites[static_cast<std::size_t>(site)];
+    if (!quantized) return {Transform{}, nullptr, run.precision};
+    return {s.transform, s.quantizer ? &*s.quantizer : nullptr, Precision::bf16};
+}
+
 // The site's input as its linears read it: transformed and quantized, and plain for dense ones.
 void prepare(const Runtime& run, const Block& block, int site, View<const float> x,
-             Scratch& scratch) {
-    bool any_quantized = false, any_plain = false;
-    for (std::size_t i = 0; i < 7; ++i) {
-        if (block_linears()[i].site != site) continue;
-        (block.linears[i].quantized ? any_quantized : any_plain) = true;
+             const Norm* norm, Scratch& scratch) {
+    bool any[2] = {};
+    for (std::size_t i = 0; i < 7; ++i)
+        if (block_linears()[i].site == site) any[block.linears[i].quantized] = true;
+    for (const bool quantized : {false, true}) {
+        if (!any[quantized]) continue;
+        const Wanted w = input_of(run, block, site, quantized);
+        prepare_operand(*run.kernels, *run.threads, x, w.transform, w.quantizer, w.precision,
+                        quantized ? scratch.quantized : scratch.plain, norm);
     }
-    const Site& s = block.sites[static_cast<std::size_t>(site)];
-    if (any_quantized)
-        prepare_operand(*run.kernels, *run.threads, x, s.transform,
-                        s.quantizer ? &*s.quantizer : nullptr, Precision::bf16, scratch.quantized);
-    if (any_plain)
-        prepare_operand(*run.kernels, *run.threads, x, Transform{}, nullptr, run.precision,
-                        scratch.plain);
 }
 
-void apply(const Runtime& run, const Linear& linear, const Scratch& scratch, View<float> y,
-           bool add) {
-    gemm(*run.kernels, *run.threads, linear.quantized ? scratch.quantized : scratch.plain,
-         linear.weight, y, linear.alpha, linear.bias.empty() ? nullptr : linear.bias.data(), add);
+const Operand& input_of(const Linear& linear, const Scratch& scratch) {
+    return linear.quantized ? scratch.quantized : scratch.plain;
 }
 
-void norm_heads(const Runtime& run, const std::vector<float>& weight, Matrix<float>& x) {
+const float* bias_of(const Linear& linear) {
+    return linear.bias.empty() ? nullptr : linear.bias.data();
+}
+
+void apply(const Runtime& run, const Linear& linear, const Operand& x, View<float> y, bool add) {
+    gemm(*run.kernels, *run.threads, x, linear.weight, y, linear.alpha, bias_of(linear), add);
+}
+
+void norm_heads(const Runtime& run, const std::vector<float>& weight, View<float> x) {
     if (weight.empty()) return;
     const std::int64_t d = run.config->head_dim;
-    const View<float> heads{x.values.data(), x.rows * (x.cols / d), d, d};
+    const View<float> heads{x.data, x.rows * (x.cols / d), d, d};
     rms_norm(*run.kernels, *run.threads, heads, weight.data(), run.config->norm_eps, heads);
 }
 
-// cos and sin of every row's angles: position * frequency in fp32, as Transformers computes them.
-void rope_tables(const Runtime& run, std::span<const Span> spans, std::int64_t rows,
-                 Scratch& scratch) {
-    const auto half = static_cast<std::int64_t>(run.frequencies.size());
-    resize(scratch.cosine, rows, half);
-    resize(scratch.sine, rows, half);
-    for (const Span& span : spans) {
-        run.threads->loop(span.rows, [&](std::int64_t r, int) {
-            float *cosine = scratch.cosine.row(span.first_row + r),
-                  *sine = scratch.sine.row(span.first_row + r);
-            for (std::int64_t i = 0; i < half; ++i) {
-                const float angle =
-                    static_cast<float>(span.position + r) *
-                    static_cast<float>(run.frequencies[static_cast<std::size_t>(i)]);
-                cosine[i] = std::cos(angle);
-                sine[i] = std::sin(angle);
-            }
-        });
-    }
-}
-
-// Half-split rotary embedding of every head: (a, b) -> (a cos - b sin, b cos + a sin).
-void rotate_positions(const Runtime& run, const Scratch& scratch, Matrix<float>& x) {
-    const std::int64_t half = scratch.cosine.cols, heads = x.cols / (2 * half);
+// Half-split rotary embedding of every head: (a, b) -> (a cos - b sin, b cos + a sin). x: rows of
+// the pass from `first` on.
+void rotate_positions(const Runtime& run, const Pass& pass, std::int64_t first, View<float> x) {
+    const std::int64_t half = pass.cosine.cols, heads = x.cols / (2 * half);
     run.threads->loop(x.rows, [&](std::int64_t r, int) {
-        const float *c = scratch.cosine.row(r), *s = scratch.sine.row(r);
+        const float *c = pass.cosine.row(first + r), *s = pass.sine.row(first + r);
         float* row = x.row(r);
         for (std::int64_t head = 0; head < heads; ++head, row += 2 * half) {
             for (std::int64_t i = 0; i < half; ++i) {
@@ -82,6 +96,51 @@ void rotate_positions(const Runtime& run, const Scratch& scratch, Matrix<float>&
     });
 }
 
+Norm norm_of(const Runtime& run, const std::vector<float>& weight) {
+    return {weight.data(), run.config->norm_eps};
+}
+
+// Rows [first, first + h.rows) of q, k and v.
+void project(const Runtime& run, const Block& block, View<const float> h, const Pass& pass,
+             std::int64_t first, Scratch& own, Scratch& shared) {
+    const Norm norm = norm_of(run, block.attention_norm);
+    prepare(run, block, 0, h, &norm, own);
+    const auto rows = [&](Matrix<float>& m) { return m.view().middle_rows(first, h.rows); };
+    const View<float> q = rows(shared.q), k = rows(shared.k), v = rows(shared.v);
+    apply(run, block.linears[kQ], input_of(block.linears[kQ], own), q, false);
+    apply(run, block.linears[kK], input_of(block.linears[kK], own), k, false);
+    apply(run, block.linears[kV], input_of(block.linears[kV], own), v, false);
+    norm_heads(run, block.q_norm, q);
+    norm_heads(run, block.k_norm, k);
+    rotate_positions(run, pass, first, q);
+    rotate_positions(run, pass, first, k);
+}
+
+// x3, made into what `wanted` says
+void make_hidden(const Runtime& run, const Block& block, View<const float> h, const Wanted& wanted,
+                 Scratch& scratch, Operand& out) {
+    const Norm norm = norm_of(run, block.mlp_norm);
+    prepare(run, block, 2, h, &norm, scratch);
+    const auto factor = [&](const Linear& l) {
+        return Factor{input_of(l, scratch), l.weight, l.alpha, bias_of(l)};
+    };
+    gated_gemm(*run.kernels, *run.threads, factor(block.linears[kGate]),
+               factor(block.linears[kUp]), wanted.transform, wanted.quantizer, wanted.precision,
+               out);
+}
+
+void add_attention_part(const Runtime& run, const Block& block, View<const float> x1,
+                        Scratch& scratch, View<float> h) {
+    prepare(run, block, 1, x1, nullptr, scratch);
+    apply(run, block.linears[kO], input_of(block.linears[kO], scratch), h, true);
+}
+
+void add_mlp_part(const Runtime& run, const Block& block, Scratch& scratch, View<float> h) {
+    const Linear& down = block.linears[kDown];
+    make_hidden(run, block, h, input_of(run, block, 3, down.quantized), scratch, scratch.hidden);
+    apply(run, down, scratch.hidden, h, true);
+}
+
 }  // namespace
 
 Runtime make_runtime(const ModelConfig& config, const Kernels& kernels, Threads& threads,
@@ -89,84 +148,90 @@ Runtime make_runtime(const ModelConfig& config, const Kernels& kernels, Threads&
     return {&config, &kernels, &threads, precision, rope_frequencies(config)};
 }
 
-void input_of_qkv(const Runtime& run, const Block& block, View<const float> h, Matrix<float>& x) {
-    resize(x, h.rows, h.cols);
-    rms_norm(*run.kernels, *run.threads, h, block.attention_norm.data(), run.config->norm_eps,
-             x.view());
+// Position * frequency in fp32, as Transformers computes it.
+Pass make_pass(const Runtime& run, std::vector<Span> spans) {
+    const auto half = static_cast<std::int64_t>(run.frequencies.size());
+    const std::int64_t rows = spans.empty() ? 0 : spans.back().first_row + spans.back().rows;
+    Pass pass{std::move(spans), Matrix<float>(rows, half), Matrix<float>(rows, half)};
+    for (const Span& span : pass.spans) {
+        run.threads->loop(span.rows, [&](std::int64_t r, int) {
+            float *cosine = pass.cosine.row(span.first_row + r),
+                  *sine = pass.sine.row(span.first_row + r);
+            for (std::int64_t i = 0; i < half; ++i) {
+                const float angle =
+                    static_cast<float>(span.position + r) *
+                    static_cast<float>(run.frequencies[static_cast<std::size_t>(i)]);
+                cosine[i] = std::cos(angle);
+                sine[i] = std::sin(angle);
+            }
+        });
+    }
+    return pass;
 }
 
-void attend(const Runtime& run, const Block& block, View<const float> x0,
-            std::span<const Span> spans, Scratch& scratch, Matrix<float>& x1) {
+void attend(const Runtime& run, const Block& block, View<const float> h, const Pass& pass,
+            Scratch& scratch, Matrix<float>& x1) {
     const ModelConfig& c = *run.config;
-    prepare(run, block, 0, x0, scratch);
-    resize(scratch.q, x0.rows, c.heads * c.head_dim);
-    resize(scratch.k, x0.rows, c.kv_heads * c.head_dim);
-    resize(scratch.v, x0.rows, c.kv_heads * c.head_dim);
-    apply(run, block.linears[kQ], scratch, scratch.q.view(), false);
-    apply(run, block.linears[kK], scratch, scratch.k.view(), false);
-    apply(run, block.linears[kV], scratch, scratch.v.view(), false);
-    norm_heads(run, block.q_norm, scratch.q);
-    norm_heads(run, block.k_norm, scratch.k);
-    rope_tables(run, spans, x0.rows, scratch);
-    rotate_positions(run, scratch, scratch.q);
-    rotate_positions(run, scratch, scratch.k);
+    resize(scratch.q, h.rows, c.heads * c.head_dim);
+    resize(scratch.k, h.rows, c.kv_heads * c.head_dim);
+    resize(scratch.v, h.rows, c.kv_heads * c.head_dim);
+    by_parts(run, h.rows, scratch,
+             [&](const Runtime& own, std::int64_t first, std::int64_t rows, Scratch& part) {
+                 project(own, block, h.middle_rows(first, rows), pass, first, part, scratch);
+             });
 
-    resize(x1, x0.rows, c.heads * c.head_dim);
+    resize(x1, h.rows, c.heads * c.head_dim);
     const float scale = 1 / std::sqrt(static_cast<float>(c.head_dim));
     const auto look_back = [&](const Span& span, Threads& threads) {
-        append(*span.cache, scratch.k.view().middle_rows(span.first_row, span.rows),
+        append(*span.cache, threads, scratch.k.view().middle_rows(span.first_row, span.rows),
                scratch.v.view().middle_rows(span.first_row, span.rows));
         attention(*run.kernels, threads, scratch.q.view().middle_rows(span.first_row, span.rows),
                   span.position, *span.cache, scale, c.sliding_window,
                   x1.view().middle_rows(span.first_row, span.rows));
     };
-    if (spans.size() == 1) return look_back(spans[0], *run.threads);
-    run.threads->loop(static_cast<std::int64_t>(spans.size()), [&](std::int64_t i, int) {
+    if (pass.spans.size() == 1) return look_back(pass.spans[0], *run.threads);
+    run.threads->loop(static_cast<std::int64_t>(pass.spans.size()), [&](std::int64_t i, int) {
         Threads alone(1);
-        look_back(spans[static_cast<std::size_t>(i)], alone);
+        look_back(pass.spans[static_cast<std::size_t>(i)], alone);
     });
 }
 
 void add_attention(const Runtime& run, const Block& block, View<const float> x1, Scratch& scratch,
                    View<float> h) {
-    prepare(run, block, 1, x1, scratch);
-    apply(run, block.linears[kO], scratch, h, true);
+    by_parts(run, h.rows, scratch,
+             [&](const Runtime& own, std::int64_t first, std::int64_t rows, Scratch& part) {
+                 add_attention_part(own, block, x1.middle_rows(first, rows), part,
+                                    h.middle_rows(first, rows));
+             });
 }
 
-void input_of_mlp(const Runtime& run, const Block& block, View<const float> h, Matrix<float>& x) {
-    resize(x, h.rows, h.cols);
-    rms_norm(*run.kernels, *run.threads, h, block.mlp_norm.data(), run.config->norm_eps, x.view());
+void add_mlp(const Runtime& run, const Block& block, Scratch& scratch, View<float> h) {
+    by_parts(run, h.rows, scratch,
+             [&](const Runtime& own, std::int64_t first, std::int64_t rows, Scratch& part) {
+                 add_mlp_part(own, block, part, h.middle_rows(first, rows));
+             });
 }
 
-void mlp_hidden(const Runtime& run, const Block& block, View<const float> x2, Scratch& scratch,
-                Matrix<float>& x3) {
-    const std::int64_t width = run.config->intermediate;
-    prepare(run, block, 2, x2, scratch);
-    resize(scratch.gate, x2.rows, width);
-    resize(scratch.up, x2.rows, width);
-    resize(x3, x2.rows, width);
-    apply(run, block.linears[kGate], scratch, scratch.gate.view(), false);
-    apply(run, block.linears[kUp], scratch, scratch.up.view(), false);
-    silu_multiply(*run.kernels, *run.threads, scratch.gate.view(), scratch.up.view(), x3.view());
+void observe_site(const Runtime& run, const Block& block, int site, View<const float> x,
+                  Scratch& scratch, Operand& out) {
+    const Transform& t = block.sites[static_cast<std::size_t>(site)].transform;
+    if (site == 3)
+        return make_hidden(run, block, x, {t, nullptr, Precision::bf16}, scratch, out);
+    const Norm norm = norm_of(run, site == 0 ? block.attention_norm : block.mlp_norm);
+    prepare_operand(*run.kernels, *run.threads, x, t, nullptr, Precision::bf16, out,
+                    site == 1 ? nullptr : &norm);
 }
 
-void add_mlp(const Runtime& run, const Block& block, View<const float> x3, Scratch& scratch,
-             View<float> h) {
-    prepare(run, block, 3, x3, scratch);
-    apply(run, block.linears[kDown], scratch, h, true);
-}
-
-void run_block(const Runtime& run, const Block& block, std::span<const Span> spans,
-               Scratch& scratch, View<float> h) {
-    input_of_qkv(run, block, h, scratch.normed);
-    attend(run, block, scratch.normed.view(), spans, scratch, scratch.attended);
-    add_attention(run, block, scratch.attended.view(), scratch, h);
-    for (std::int64_t first = 0; first < h.rows; first += kMlpRows) {
-        const View<float> part = h.middle_rows(first, std::min(kMlpRows, h.rows - first));
-        input_of_mlp(run, block, part, scratch.normed);
-        mlp_hidden(run, block, scratch.normed.view(), scratch, scratch.hidden);
-        add_mlp(run, block, scratch.hidden.view(), scratch, part);
-    }
+void run_block(const Runtime& run, const Block& block, const Pass& pass, Scratch& scratch,
+               View<float> h) {
+    attend(run, block, h, pass, scratch, scratch.attended);
+    const View<const float> x1 = scratch.attended.view();
+    by_parts(run, h.rows, scratch,
+             [&](const Runtime& own, std::int64_t first, std::int64_t rows, Scratch& part) {
+                 const View<float> rest = h.middle_rows(first, rows);
+                 add_attention_part(own, block, x1.middle_rows(first, rows), part, rest);
+                 add_mlp_part(own, block, part, rest);
+             });
 }
 
 }  // namespace hb

@@ -8,7 +8,9 @@
 //     down-in   x3 = silu(gate) * up    h += x3 Wd^T
 //
 // A site's input is transformed and quantized (W4A4), or rounded to bf16 (W4A16), or kept in fp32
-// (a baseline). Attention's operands are bf16 in a quantized model and fp32 in a baseline.
+// (a baseline). Attention's operands are bf16 in a quantized model and fp32 in a baseline. Between
+// attention and attention a row needs no other row: many rows are cut into parts that go through
+// that stretch alone, each in the cache of one core.
 #pragma once
 
 #include <array>
@@ -55,8 +57,9 @@ Runtime make_runtime(const ModelConfig& config, const Kernels& kernels, Threads&
 
 // Buffers that are reused from call to call.
 struct Scratch {
-    Matrix<float> normed, q, k, v, cosine, sine, attended, gate, up, hidden;
-    Operand quantized, plain;
+    Matrix<float> q, k, v, attended;
+    Operand quantized, plain, hidden;
+    std::vector<Scratch> parts;  // one a thread
 };
 
 // A run of rows of one sequence: rows [first_row, first_row + rows) stand at positions from
@@ -66,24 +69,29 @@ struct Span {
     KvCache* cache = nullptr;
 };
 
-// x0 of the block, (rows, hidden)
-void input_of_qkv(const Runtime& run, const Block& block, View<const float> h, Matrix<float>& x);
-// x0 -> x1, (rows, heads * head_dim): projections, RoPE, cache append, attention
-void attend(const Runtime& run, const Block& block, View<const float> x0,
-            std::span<const Span> spans, Scratch& scratch, Matrix<float>& x1);
+// The rows that go through the blocks together, and the rotary angles of their positions.
+struct Pass {
+    std::vector<Span> spans;
+    Matrix<float> cosine, sine;  // (rows, head_dim / 2)
+};
+Pass make_pass(const Runtime& run, std::vector<Span> spans);
+
+// h -> x1, (rows, heads * head_dim): norm, projections, RoPE, cache append, attention
+void attend(const Runtime& run, const Block& block, View<const float> h, const Pass& pass,
+            Scratch& scratch, Matrix<float>& x1);
 // h += x1 Wo^T
 void add_attention(const Runtime& run, const Block& block, View<const float> x1, Scratch& scratch,
                    View<float> h);
-void input_of_mlp(const Runtime& run, const Block& block, View<const float> h, Matrix<float>& x);
-// x2 -> x3, (rows, intermediate)
-void mlp_hidden(const Runtime& run, const Block& block, View<const float> x2, Scratch& scratch,
-                Matrix<float>& x3);
 // h += x3 Wd^T
-void add_mlp(const Runtime& run, const Block& block, View<const float> x3, Scratch& scratch,
-             View<float> h);
+void add_mlp(const Runtime& run, const Block& block, Scratch& scratch, View<float> h);
+
+// The site's input as its Hessian sees it, transformed and rounded to bf16. x is x1 for site 1 and
+// h for the others.
+void observe_site(const Runtime& run, const Block& block, int site, View<const float> x,
+                  Scratch& scratch, Operand& out);
 
 // The whole block: h (rows, hidden) in place.
-void run_block(const Runtime& run, const Block& block, std::span<const Span> spans,
-               Scratch& scratch, View<float> h);
+void run_block(const Runtime& run, const Block& block, const Pass& pass, Scratch& scratch,
+               View<float> h);
 
 }  // namespace hb

@@ -63,12 +63,14 @@ void forward(const Decoder& decoder, const Kernels& kernels, Threads& threads,
     for (std::size_t i = 0; i < requests.size(); ++i)
         embed(decoder, requests[i].tokens,
               hidden.view().middle_rows(spans[i].first_row, spans[i].rows));
+    Pass pass = make_pass(run, std::move(spans));
     for (std::size_t layer = 0; layer < decoder.blocks.size(); ++layer) {
-        for (std::size_t i = 0; i < spans.size(); ++i)
-            spans[i].cache = &requests[i].sequence->layers[layer];
-        run_block(run, decoder.blocks[layer], spans, scratch, hidden.view());
+        for (std::size_t i = 0; i < requests.size(); ++i)
+            pass.spans[i].cache = &requests[i].sequence->layers[layer];
+        run_block(run, decoder.blocks[layer], pass, scratch, hidden.view());
     }
-    for (std::size_t i = 0; i < requests.size(); ++i) requests[i].sequence->length += spans[i].rows;
+    for (std::size_t i = 0; i < requests.size(); ++i)
+        requests[i].sequence->length += pass.spans[i].rows;
     final_norm(decoder, kernels, threads, hidden);
 }
 
@@ -82,10 +84,10 @@ void forward_window(const Decoder& decoder, const Kernels& kernels, Threads& thr
     hidden.values.resize(static_cast<std::size_t>(rows * c.hidden));
     embed(decoder, tokens, hidden.view());
     KvCache cache(c.kv_heads, c.head_dim, round_up(rows, 32), decoder.precision);
+    const Pass pass = make_pass(run, {{0, rows, 0, &cache}});
     for (const Block& block : decoder.blocks) {
         cache.length = 0;
-        const Span span{0, rows, 0, &cache};
-        run_block(run, block, {&span, 1}, scratch, hidden.view());
+        run_block(run, block, pass, scratch, hidden.view());
     }
     final_norm(decoder, kernels, threads, hidden);
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The dot product on tiles of 16 x 16 outputs, two by two: a step takes 32 k of 32 rows and of 32
-// columns. Left rows and panels are tiles as they lie. A left side in fp32 is split into three bf16
-// terms, whose sum is the number to 24 bits, and each step takes its largest term first. `Tiles` is
-// the tile unit or, in the tests, a model of it.
+// columns. Left rows and panels are tiles as they lie. K is cut so that a strip of two panels stays
+// in L1 (kTileDepth KB each) while the left tiles stream past it from L2; meanwhile the next strip
+// is asked for, a part of it at each step, so that it is in L2 when its turn comes. A left side in fp32 is split into three bf16 terms, whose sum is the
+// number to 24 bits, and each step takes its largest term first. `Tiles` is the tile unit or, in
+// the tests, a model of it.
 //     0 1   sums: rows 0..15 by columns 0..15 and 16..31
 //     2 3   rows 16..31
 //     4 5   left rows 0..15 and 16..31       6 7   panels
@@ -13,30 +15,40 @@
 namespace hb {
 namespace {
 
-constexpr std::int64_t kTileDepth = 64;   // blocks between two visits of a sum's memory
-constexpr std::int64_t kSplitDepth = 16;  // the same when the left side is split
-constexpr std::int64_t kPanelBytes = 64;  // a pair row
+constexpr std::int64_t kTileDepth = 11;  // blocks between two visits of a sum's memory, at most
+constexpr std::int64_t kLine = 64;       // bytes of a tile row
 
 struct TileSource {
     const std::uint16_t* a[3];  // terms
     int terms;
-    std::int64_t a_stride;  // in elements
+    std::int64_t a_step, a_below;  // in elements: to the next block, to the rows 16 below
     const std::uint16_t* b[2];
+    const std::uint16_t* ahead[2];  // the strip that follows
     std::int64_t blocks;
+    int line, end_line;  // which lines of its tiles these rows ask for
 };
+
+// Fetches into L2 only.
+inline void ask_ahead(const TileSource& s, std::int64_t block) {
+    for (int line = s.line; line < s.end_line; ++line) {
+        __builtin_prefetch(s.ahead[0] + block * kTile + 32 * line, 0, 2);
+        __builtin_prefetch(s.ahead[1] + block * kTile + 32 * line, 0, 2);
+    }
+}
 
 template <class Tiles, bool Rows, bool Columns>
 void tile_steps(Tiles& t, const TileSource& s) {
     for (std::int64_t block = 0; block < s.blocks; ++block) {
-        t.template load<6>(s.b[0] + block * kTile, kPanelBytes);
-        if constexpr (Columns) t.template load<7>(s.b[1] + block * kTile, kPanelBytes);
+        t.template load<6>(s.b[0] + block * kTile, kLine);
+        if constexpr (Columns) t.template load<7>(s.b[1] + block * kTile, kLine);
+        ask_ahead(s, block);
         for (int term = 0; term < s.terms; ++term) {
-            const std::uint16_t* a = s.a[term] + block * kBlock;
-            t.template load<4>(a, s.a_stride * 2);
+            const std::uint16_t* a = s.a[term] + block * s.a_step;
+            t.template load<4>(a, kLine);
             t.template dot<0, 4, 6>();
             if constexpr (Columns) t.template dot<1, 4, 7>();
             if constexpr (Rows) {
-                t.template load<5>(a + 16 * s.a_stride, s.a_stride * 2);
+                t.template load<5>(a + s.a_below, kLine);
                 t.template dot<2, 5, 6>();
                 if constexpr (Columns) t.template dot<3, 5, 7>();
             }
@@ -79,55 +91,94 @@ void tile_any_square(Tiles& t, const TileSource& s, bool rows, bool columns, flo
         tile_square<Tiles, false, false>(t, s, c, stride, resume);
 }
 
-// All rows, 32 at a time, by up to two panels, whose tiles stay in L1. The tile unit is set to
-// exactly the rows that there are; shape_rows: to how many it is set.
+// All rows, 32 at a time, by up to two panels. The tile unit is set to exactly the rows that there
+// are; shape_rows: to how many it is set.
 template <class Tiles>
 void tile_columns(Tiles& t, const TileSource& first, const Multiply& m, int panel, bool resume,
                   int& shape_rows) {
+    TileSource s = first;
     for (int row = 0; row < m.rows; row += 32) {
         const int rows = m.rows - row < 32 ? m.rows - row : 32;
         if (rows != shape_rows) t.set_rows(rows < 16 ? rows : 16, rows > 16 ? rows - 16 : 16);
         shape_rows = rows;
-        TileSource s = first;
-        for (int term = 0; term < s.terms; ++term) s.a[term] += row * s.a_stride;
+        s.line = s.end_line;
+        s.end_line = row + 32 < m.rows ? 16 * (row + 32) / m.rows : 16;
         tile_any_square(t, s, rows > 16, panel + 1 < m.panels, m.c + row * m.c_stride + 16 * panel,
                         m.c_stride, resume);
+        for (int term = 0; term < s.terms; ++term) s.a[term] += 2 * s.a_below;
     }
 }
 
-// The terms of all rows: term i lies i * step behind `to`.
-template <class Round>
-void split_rows(const Multiply& m, std::int64_t block, std::int64_t blocks, std::uint16_t* to,
-                std::int64_t step, Round round) {
-    for (int r = 0; r < m.rows; ++r) {
-        const float* from = m.wide_a + r * m.a_stride + block * kBlock;
-        round(from, blocks * kBlock, to + r * kSplitDepth * kBlock, step);
+// K in equal parts of at most kTileDepth blocks
+inline std::int64_t tile_depth(std::int64_t blocks) {
+    const std::int64_t parts = (blocks + kTileDepth - 1) / kTileDepth;
+    return parts > 0 ? (blocks + parts - 1) / parts : 1;
+}
+
+// The strip of two panels from `block` on, and the one that follows it at `next`.
+inline void aim(TileSource& s, const Multiply& m, int panel, std::int64_t block,
+                const std::uint16_t* next) {
+    s.b[0] = m.narrow_b + panel * m.b_stride + block * kTile;
+    s.b[1] = s.b[0] + m.b_stride;
+    s.ahead[0] = next;
+    s.ahead[1] = next + m.b_stride;
+    s.line = s.end_line = 0;
+}
+
+template <class Tiles>
+void multiply_narrow(const Multiply& m, Tiles& t) {
+    const std::int64_t depth = tile_depth(m.blocks);
+    int shape_rows = 0;
+    for (int panel = 0; panel < m.panels; panel += 2) {
+        for (std::int64_t block = 0; block < m.blocks; block += depth) {
+            const std::int64_t rest = m.blocks - block;
+            TileSource s{};
+            s.a[0] = m.narrow_a + block * m.a_step;
+            s.terms = 1;
+            s.a_step = m.a_step;
+            s.a_below = m.a_stride;
+            s.blocks = rest < depth ? rest : depth;
+            aim(s, m, panel, block,
+                rest > depth ? m.narrow_b + panel * m.b_stride + (block + depth) * kTile
+                             : m.narrow_b + (panel + 2) * m.b_stride);
+            tile_columns(t, s, m, panel, m.resume || block > 0, shape_rows);
+        }
+    }
+}
+
+// The terms of all rows: term i lies i * kTermStep behind `to`, tiles one behind the other.
+constexpr std::int64_t kTermStep = kTileRows * kTileDepth * kBlock;
+
+template <class Tiles, class Round>
+void multiply_wide(const Multiply& m, Tiles& t, Round round) {
+    alignas(64) std::uint16_t split[3 * kTermStep];
+    const std::int64_t depth = tile_depth(m.blocks);
+    int shape_rows = 0;
+    for (std::int64_t block = 0; block < m.blocks; block += depth) {
+        const std::int64_t rest = m.blocks - block, blocks = rest < depth ? rest : depth;
+        TileSource s{};
+        s.terms = 3;
+        s.a_step = m.a_step;
+        s.a_below = blocks * m.a_step;
+        s.blocks = blocks;
+        for (int row = 0; row < m.rows; row += 16) {
+            round(m.wide_a + left_index(m, row, block), blocks * m.a_step,
+                  split + row / 16 * s.a_below, kTermStep);
+        }
+        for (int panel = 0; panel < m.panels; panel += 2) {
+            for (int term = 0; term < 3; ++term) s.a[term] = split + term * kTermStep;
+            aim(s, m, panel, block, m.narrow_b + (panel + 2) * m.b_stride + block * kTile);
+            tile_columns(t, s, m, panel, m.resume || block > 0, shape_rows);
+        }
     }
 }
 
 template <class Tiles, class Round>
 void multiply_tiles(const Multiply& m, Tiles& t, Round round) {
-    constexpr std::int64_t term_step = kTileRows * kSplitDepth * kBlock;
-    alignas(64) std::uint16_t split[3 * term_step];
-    const std::int64_t depth = m.narrow_a ? kTileDepth : kSplitDepth;
-    int shape_rows = 0;
-    for (std::int64_t block = 0; block < m.blocks; block += depth) {
-        TileSource s{{},
-                     m.wide_a ? 3 : 1,
-                     m.wide_a ? kSplitDepth * kBlock : m.a_stride,
-                     {},
-                     m.blocks - block};
-        if (s.blocks > depth) s.blocks = depth;
-        if (m.wide_a) split_rows(m, block, s.blocks, split, term_step, round);
-        for (int term = 0; term < s.terms; ++term) {
-            s.a[term] = m.wide_a ? split + term * term_step : m.narrow_a + block * kBlock;
-        }
-        for (int panel = 0; panel < m.panels; panel += 2) {
-            s.b[0] = m.narrow_b + panel * m.b_stride + block * kTile;
-            s.b[1] = s.b[0] + m.b_stride;
-            tile_columns(t, s, m, panel, m.resume || block > 0, shape_rows);
-        }
-    }
+    if (m.narrow_a)
+        multiply_narrow(m, t);
+    else
+        multiply_wide(m, t, round);
 }
 
 }  // namespace

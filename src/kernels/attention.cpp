@@ -14,9 +14,6 @@ namespace hb {
 
 namespace {
 
-struct Heads {
-    std::int64_t count, group, dim, key_blocks, value_panels;  // group: query heads of a key head
-};
 
 struct Scratch {
     AlignedVector<float> row, scores, wide_q, wide_p, out;
@@ -27,6 +24,23 @@ struct Block {
     std::int64_t head, row, rows;  // key head; rows of q
     std::int64_t low, high;        // positions that some row sees, by whole blocks of 32
 };
+
+// Keeps the rows of 16 scores apart in the cache's sets.
+constexpr std::int64_t kScorePad = 16;
+
+// Left sides have one row for each query head and row, laid out as in an Operand.
+struct Heads {
+    std::int64_t count, group, dim, key_blocks, value_panels;  // group: query heads of a key head
+
+    std::int64_t step(const Block& b) const {
+        return kBlock * std::min<std::int64_t>(16, group * b.rows);
+    }
+    std::int64_t padded_rows(const Block& b) const { return (group * b.rows + 15) / 16 * 16; }
+};
+
+std::int64_t place(std::int64_t row, std::int64_t width) {
+    return row / 16 * 16 * width + row % 16 * kBlock;
+}
 
 float* room(AlignedVector<float>& v, std::int64_t n) {
     if (static_cast<std::int64_t>(v.size()) < n) v.resize(static_cast<std::size_t>(n));
@@ -40,19 +54,20 @@ std::uint16_t* room(AlignedVector<std::uint16_t>& v, std::int64_t n) {
 // q's heads one below the other, each with its rows, as a left side.
 void gather_queries(const Kernels& kernels, View<const float> q, const Heads& h, const Block& b,
                     bool narrow, Scratch& s) {
-    const std::int64_t width = h.key_blocks * kBlock, count = h.group * b.rows * width;
+    const std::int64_t width = h.key_blocks * kBlock, count = h.padded_rows(b) * width;
     if (narrow)
         room(s.narrow_q, count);
     else
         room(s.wide_q, count);
+    const std::int64_t step = h.step(b);
     float* row = room(s.row, width);
     std::fill(row, row + width, 0.f);
     for (std::int64_t g = 0; g < h.group; ++g) {
         for (std::int64_t r = 0; r < b.rows; ++r) {
             std::copy_n(q.row(b.row + r) + (b.head * h.group + g) * h.dim, h.dim, row);
-            const std::int64_t to = (g * b.rows + r) * width;
+            const std::int64_t to = place(g * b.rows + r, width);
             kernels.to_lanes(row, width, narrow ? s.narrow_q.data() + to : nullptr,
-                             narrow ? nullptr : s.wide_q.data() + to);
+                             narrow ? nullptr : s.wide_q.data() + to, step);
         }
     }
 }
@@ -60,18 +75,18 @@ void gather_queries(const Kernels& kernels, View<const float> q, const Heads& h,
 void multiply_keys(const Kernels& kernels, const KvCache& cache, const Heads& h, const Block& b,
                    Scratch& s) {
     const bool narrow = cache.precision == Precision::bf16;
-    const std::int64_t width = b.high - b.low;
-    room(s.scores, h.group * b.rows * width);
+    const std::int64_t width = b.high - b.low, stride = width + kScorePad;
+    room(s.scores, h.group * b.rows * stride);
     Multiply m;
     if (narrow)
         m.narrow_a = s.narrow_q.data();
     else
         m.wide_a = s.wide_q.data();
-    m.a_stride = h.key_blocks * kBlock;
-    m.b_stride = h.key_blocks * kTile;
+    m.a_step = h.step(b);
+    m.a_stride = m.b_stride = h.key_blocks * kTile;
     m.blocks = h.key_blocks;
     m.rows = static_cast<int>(h.group * b.rows);
-    m.c_stride = width;
+    m.c_stride = stride;
     for (std::int64_t first = 0; first < width; first += 16 * kTilePanels) {
         const std::int64_t from = (b.head * cache.capacity + b.low + first) / 16 * m.b_stride;
         if (narrow)
@@ -86,7 +101,7 @@ void multiply_keys(const Kernels& kernels, const KvCache& cache, const Heads& h,
 
 void take_softmax(const Kernels& kernels, std::int64_t first, float scale, std::int64_t window,
                   bool narrow, const Heads& h, const Block& b, Scratch& s) {
-    const std::int64_t width = b.high - b.low, count = h.group * b.rows * width;
+    const std::int64_t width = b.high - b.low, count = h.padded_rows(b) * width;
     if (narrow)
         room(s.narrow_p, count);
     else
@@ -94,9 +109,10 @@ void take_softmax(const Kernels& kernels, std::int64_t first, float scale, std::
     for (std::int64_t i = 0; i < h.group * b.rows; ++i) {
         const std::int64_t end = first + b.row + i % b.rows + 1;
         const std::int64_t begin = window > 0 ? std::max<std::int64_t>(0, end - window) : 0;
-        kernels.softmax({s.scores.data() + i * width, width, begin - b.low, end - b.low, scale,
-                         narrow ? s.narrow_p.data() + i * width : nullptr,
-                         narrow ? nullptr : s.wide_p.data() + i * width});
+        const std::int64_t to = place(i, width);
+        kernels.softmax({s.scores.data() + i * (width + kScorePad), width, begin - b.low,
+                         end - b.low, scale, narrow ? s.narrow_p.data() + to : nullptr,
+                         narrow ? nullptr : s.wide_p.data() + to, h.step(b)});
     }
 }
 
@@ -109,7 +125,8 @@ void multiply_values(const Kernels& kernels, const KvCache& cache, const Heads& 
         m.narrow_a = s.narrow_p.data();
     else
         m.wide_a = s.wide_p.data();
-    m.a_stride = width;
+    m.a_step = h.step(b);
+    m.a_stride = width / kBlock * kTile;
     m.blocks = width / kBlock;
     m.b_stride = cache.capacity / kBlock * kTile;
     m.rows = static_cast<int>(h.group * b.rows);
@@ -154,7 +171,8 @@ void attention(const Kernels& kernels, Threads& threads, View<const float> q, st
     const std::int64_t count = q.cols / cache.head_dim, group = count / cache.kv_heads;
     const Heads heads{count, group, cache.head_dim, (cache.head_dim + 31) / 32,
                       (cache.head_dim + 15) / 16};
-    const std::int64_t height = std::clamp<std::int64_t>(96 / group, 1, 64);
+    const std::int64_t high = cache.length > 1024 ? 48 : 96;  // a block's scores stay in L2
+    const std::int64_t height = std::clamp<std::int64_t>(high / group, 1, 64);
     const std::int64_t blocks = (q.rows + height - 1) / height;
     std::vector<Scratch> scratch(static_cast<std::size_t>(threads.count()));
     threads.loop(blocks * cache.kv_heads, [&](std::int64_t i, int thread) {

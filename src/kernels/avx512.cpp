@@ -12,8 +12,8 @@
 namespace hb {
 
 const Kernels kAvx512Kernels = {
-    "avx512", multiply,      transpose, hadamard,    to_lanes,      kFastRules,
-    rms_norm, silu_multiply, softmax,   log_sum_exp, kl_divergence,
+    "avx512",   kTilePanels,   multiply, transpose,   hadamard,      to_lanes,
+    kFastRules, rms_norm, silu_multiply, softmax,   log_sum_exp, kl_divergence,
 };
 
 }  // namespace hb

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <numeric>
+#include <vector>
 
 #include "core/error.hpp"
-#include "kernels/table.hpp"
+#include "kernels/prepare.hpp"
 
 namespace hb {
 
@@ -61,13 +63,13 @@ void finish(const float* acc, std::int64_t n, const Epilogue& e, const float* bi
 Multiply describe(const Operand& a, const PackedMatrix& b, std::int64_t row, std::int64_t rows,
                   std::int64_t panel, std::int64_t panels) {
     Multiply m;
-    m.a_stride = a.padded_k();
-    m.blocks = m.a_stride / kBlock;
-    m.b_stride = m.blocks * kTile;
+    m.blocks = a.padded_k() / kBlock;
+    m.a_step = a.step();
+    m.a_stride = m.b_stride = m.blocks * kTile;
     if (a.precision == Precision::bf16)
-        m.narrow_a = a.narrow.data() + row * m.a_stride;
+        m.narrow_a = a.narrow.data() + a.at(row);
     else
-        m.wide_a = a.wide.data() + row * m.a_stride;
+        m.wide_a = a.wide.data() + a.at(row);
     if (b.precision == Precision::bf16)
         m.narrow_b = b.narrow.data() + panel * m.b_stride;
     else
@@ -77,53 +79,107 @@ Multiply describe(const Operand& a, const PackedMatrix& b, std::int64_t row, std
     return m;
 }
 
-void run(const Kernels& kernels, Multiply& m, View<float> c, std::int64_t row, std::int64_t first,
-         const Epilogue& e, float* acc, std::int64_t acc_stride) {
+// acc (rows, width): sums of rows [row, row + rows) and columns [column, column + width)
+void sum_up(const Kernels& kernels, const Operand& a, const PackedMatrix& b, std::int64_t row,
+            std::int64_t rows, std::int64_t column, std::int64_t width, float* acc) {
+    Multiply m = describe(a, b, row, rows, column / 16, width / 16);
     m.c = acc;
-    m.c_stride = acc_stride;
+    m.c_stride = width;
     kernels.multiply(m);
-    const std::int64_t columns = std::min<std::int64_t>(c.cols - first, 16 * m.panels);
-    for (std::int64_t r = 0; r < m.rows; ++r) {
-        finish(acc + r * acc_stride, columns, e, e.bias ? e.bias + first : nullptr,
-               c.row(row + r) + first);
+}
+
+constexpr std::int64_t kGateRows = 128, kGateColumns = 128, kPrepareRows = 16;
+
+// The finished columns of a factor, side by side; `width` is the buffer's.
+void take_factor(const Kernels& kernels, const Factor& f, std::int64_t row, std::int64_t rows,
+                 std::int64_t column, std::int64_t columns, std::int64_t width, float* to) {
+    const std::int64_t whole = divide_up(columns, 16) * 16;
+    for (std::int64_t done = 0; done < whole; done += 16 * kTilePanels) {
+        Multiply m = describe(f.a, f.b, row, rows, (column + done) / 16,
+                              std::min<std::int64_t>(kTilePanels, (whole - done) / 16));
+        m.c = to + done;
+        m.c_stride = width;
+        kernels.multiply(m);
+    }
+    const Epilogue e{f.alpha, f.bias, false};
+    for (std::int64_t r = 0; r < rows; ++r) {
+        float* sums = to + r * width;
+        finish(sums, columns, e, f.bias ? f.bias + column : nullptr, sums);
+        std::fill(sums + columns, sums + width, 0.f);
     }
 }
 
-// Sums grow in c itself, unless c must be kept or ends inside a panel.
-void gemm_task(const Kernels& kernels, Multiply m, View<float> c, const Epilogue& e,
-               std::int64_t row, std::int64_t first) {
-    if (!e.add && first + 16 * m.panels <= c.cols) {
-        run(kernels, m, c, row, first, e, c.row(row) + first, c.stride);
-    } else {
-        alignas(64) float acc[kTileRows * kTilePanels * 16];
-        run(kernels, m, c, row, first, e, acc, 16 * m.panels);
+void check(const Operand& a, const PackedMatrix& b, std::int64_t rows, std::int64_t cols) {
+    if (a.k < 1 || a.k != b.k || rows != a.rows || cols != b.n) {
+        fail("a product of ({}, {}) and ({}, {}) into ({}, {})", a.rows, a.k, b.n, b.k, rows, cols);
     }
 }
 
 }  // namespace
 
+// A task's sums grow in a buffer and not in c, whose rows may lie a power of two apart; it is as
+// wide as the kernels like a product to be, so that it is finished while it is in L1.
 void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const PackedMatrix& b,
           View<float> c, float alpha, const float* bias, bool add) {
-    if (a.k < 1 || a.k != b.k || c.rows != a.rows || c.cols != b.n) {
-        fail("a product of ({}, {}) and ({}, {}) into ({}, {})", a.rows, a.k, b.n, b.k, c.rows,
-             c.cols);
-    }
-    if (a.rows == 0 || b.n == 0) return;
+    check(a, b, c.rows, c.cols);
     const std::int64_t panels = divide_up(b.n, 16);
+    const std::int64_t step = a.precision == Precision::bf16 ? kernels.panels : kTilePanels;
     const Cut cut = choose_cut(a.rows, panels, threads.count());
     const std::int64_t down = divide_up(a.rows, cut.rows), across = divide_up(panels, cut.panels);
+    const Epilogue e{alpha, bias, add};
     threads.loop(down * across, [&](std::int64_t i, int) {
-        const std::int64_t row = i / across * cut.rows, panel = i % across * cut.panels;
-        const Multiply m = describe(a, b, row, std::min(cut.rows, a.rows - row), panel,
-                                    std::min(cut.panels, panels - panel));
-        gemm_task(kernels, m, c, {alpha, bias, add}, row, 16 * panel);
+        alignas(64) float acc[kTileRows * kTilePanels * 16];
+        const std::int64_t row = i / across * cut.rows, rows = std::min(cut.rows, a.rows - row);
+        const std::int64_t first = i % across * cut.panels,
+                           end = std::min(first + cut.panels, panels);
+        for (std::int64_t panel = first; panel < end; panel += step) {
+            const std::int64_t width = 16 * std::min(step, end - panel), column = 16 * panel;
+            sum_up(kernels, a, b, row, rows, column, width, acc);
+            for (std::int64_t r = 0; r < rows; ++r) {
+                finish(acc + r * width, std::min(c.cols - column, width), e,
+                       bias ? bias + column : nullptr, c.row(row + r) + column);
+            }
+        }
+    });
+}
+
+// Columns are taken a whole number of the transform's blocks at a time.
+void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, const Factor& up,
+                const Transform& t, const ActivationQuantizer* q, Precision precision,
+                Operand& out) {
+    const std::int64_t rows = gate.a.rows, n = gate.b.n;
+    check(gate.a, gate.b, rows, n);
+    check(up.a, up.b, rows, n);
+    const Preparer prepare(kernels, rows, n, t, q, precision, out);
+    const std::int64_t width = t.identity() || kGateColumns % t.block == 0
+                                   ? kGateColumns
+                                   : std::lcm<std::int64_t>(t.block, 32);
+    const std::int64_t across = divide_up(n, width);
+    const std::int64_t height = rows * across <= 4 * kGateRows * threads.count()
+                                    ? kGateRows / 4
+                                    : kGateRows;
+    std::vector<AlignedVector<float>> buffers(static_cast<std::size_t>(threads.count()));
+    threads.loop(divide_up(rows, height) * across, [&](std::int64_t i, int thread) {
+        auto& buffer = buffers[static_cast<std::size_t>(thread)];
+        buffer.resize(static_cast<std::size_t>(2 * kGateRows * width));
+        float *const gates = buffer.data(), *const ups = gates + kGateRows * width;
+        const std::int64_t row = i / across * height, count = std::min(height, rows - row);
+        const std::int64_t column = i % across * width, columns = std::min(width, n - column);
+        const std::int64_t stride = divide_up(columns, 32) * 32;
+        take_factor(kernels, gate, row, count, column, columns, stride, gates);
+        take_factor(kernels, up, row, count, column, columns, stride, ups);
+        kernels.silu_multiply(gates, ups, count * stride, gates);
+        for (std::int64_t r = 0; r < count; r += kPrepareRows) {
+            prepare(gates + r * stride, ups + r * stride, row + r,
+                    std::min(kPrepareRows, count - r), column, stride);
+        }
     });
 }
 
 double measured_gflops(const Kernels& kernels, Threads& threads, std::int64_t rows, std::int64_t n,
                        std::int64_t k) {
     Operand a{rows, k, Precision::bf16, {}, {}};
-    a.narrow.assign(static_cast<std::size_t>(rows * a.padded_k()), 0x3f80);
+    a.narrow.assign(static_cast<std::size_t>(a.size()), 0x3f80);
     PackedMatrix b{n, k, Precision::bf16, {}, {}};
     b.narrow.assign(static_cast<std::size_t>(divide_up(n, 16) * 16 * a.padded_k()), 0x3f80);
     Matrix<float> c(rows, n);

@@ -12,15 +12,14 @@ namespace hb {
 
 namespace {
 
-constexpr std::int64_t kChunk = 512;    // tokens at a time
+constexpr std::int64_t kChunkBytes = 16 << 20;  // of transposed tokens at a time
 constexpr std::int64_t kBand = 192;     // rows of a task, half of it for small matrices,
 constexpr std::int64_t kDiagonal = 48;  // of which so many share their first column at the diagonal
 constexpr std::int64_t kAcross = kTilePanels * 16;
 
 struct Transposed {
     std::int64_t blocks = 0, features = 0;  // of tokens; padded to 32
-    AlignedVector<std::uint16_t> panels,
-        rows;  // (features / 16, blocks, tile); (features, 32 blocks)
+    AlignedVector<std::uint16_t> panels, rows;  // (features / 16, blocks, tile), both
 };
 
 void transpose_chunk(const Kernels& kernels, Threads& threads, const Operand& x, std::int64_t first,
@@ -29,44 +28,41 @@ void transpose_chunk(const Kernels& kernels, Threads& threads, const Operand& x,
     t.blocks = (end - first + kBlock - 1) / kBlock;
     t.panels.resize(static_cast<std::size_t>(t.features * t.blocks * kBlock));
     t.rows.resize(t.panels.size());
-    const std::int64_t stride = t.blocks * kBlock;
-    const auto words = [](auto* p) { return reinterpret_cast<std::uint32_t*>(p); };
+    const auto words = []<class T>(T* p) {
+        using Word = std::conditional_t<std::is_const_v<T>, const std::uint32_t, std::uint32_t>;
+        return reinterpret_cast<Word*>(p);
+    };
     threads.loop(t.features / 32, [&](std::int64_t pair, int) {
         static constexpr std::uint32_t zeros[16] = {};
         for (std::int64_t block = 0; block < t.blocks; ++block) {
             const std::uint32_t* from[32];
             for (std::int64_t i = 0; i < kBlock; ++i) {
                 const std::int64_t token = first + block * kBlock + i;
-                const std::uint16_t* row = x.narrow.data() + token * t.features + pair * 32;
-                from[i] = token < end ? reinterpret_cast<const std::uint32_t*>(row) : zeros;
+                from[i] = token < end ? words(x.narrow.data() + x.at(token) + pair * x.step())
+                                      : zeros;
             }
-            std::uint32_t* const tile =
-                words(t.panels.data() + (2 * pair * t.blocks + block) * kTile);
-            std::uint32_t* const row = words(t.rows.data() + pair * 32 * stride + block * kBlock);
-            kernels.transpose(from, {tile, tile + t.blocks * kTile / 2},
-                              {row, row + 16 * stride / 2}, stride / 2);
+            const std::int64_t at = (2 * pair * t.blocks + block) * kTile,
+                               below = at + t.blocks * kTile;
+            kernels.transpose(from, {words(t.panels.data() + at), words(t.panels.data() + below)},
+                              {words(t.rows.data() + at), words(t.rows.data() + below)});
         }
     });
 }
 
-// Rows [row, row + rows) and columns [column, column + columns) of h; column is a multiple of 16.
-void gram_tile(const Kernels& kernels, const Transposed& t, View<float> h, std::int64_t row,
+// Rows [row, row + rows) and columns [column, column + columns) of h, those below the diagonal
+// excepted; row and column are multiples of 16.
+void gram_part(const Kernels& kernels, const Transposed& t, View<float> h, std::int64_t row,
                std::int64_t rows, std::int64_t column, std::int64_t columns) {
+    alignas(64) float acc[kBand * kTilePanels * 16];
     Multiply m;
-    m.a_stride = t.blocks * kBlock;
-    m.b_stride = t.blocks * kTile;
-    m.narrow_a = t.rows.data() + row * m.a_stride;
+    m.a_step = kTile;
+    m.a_stride = m.b_stride = t.blocks * kTile;
+    m.narrow_a = t.rows.data() + row / 16 * m.a_stride;
     m.narrow_b = t.panels.data() + column / 16 * m.b_stride;
     m.blocks = t.blocks;
     m.rows = static_cast<int>(rows);
     m.panels = static_cast<int>((columns + 15) / 16);
     m.resume = true;
-    if (column >= row + rows && columns % 16 == 0) {
-        m.c = h.row(row) + column;
-        m.c_stride = h.stride;
-        return kernels.multiply(m);
-    }
-    alignas(64) float acc[kBand * kTilePanels * 16];
     m.c = acc;
     m.c_stride = 16 * m.panels;
     for (std::int64_t r = 0; r < rows; ++r) {
@@ -79,6 +75,14 @@ void gram_tile(const Kernels& kernels, const Transposed& t, View<float> h, std::
         const std::int64_t skip = std::clamp<std::int64_t>(row + r - column, 0, columns);
         const float* from = acc + r * m.c_stride;
         std::copy(from + skip, from + columns, h.row(row + r) + column + skip);
+    }
+}
+
+void gram_tile(const Kernels& kernels, const Transposed& t, View<float> h, std::int64_t row,
+               std::int64_t rows, std::int64_t column, std::int64_t columns) {
+    const std::int64_t step = 16 * kernels.panels;
+    for (std::int64_t done = 0; done < columns; done += step) {
+        gram_part(kernels, t, h, row, rows, column + done, std::min(step, columns - done));
     }
 }
 
@@ -100,8 +104,9 @@ void accumulate_gram(const Kernels& kernels, Threads& threads, const Operand& x,
     const std::int64_t band = x.k >= 1024 ? kBand : kBand / 2;
     const std::int64_t bands = (x.k + band - 1) / band, tiles = (x.k + kAcross - 1) / kAcross + 1;
     Transposed t;
-    for (std::int64_t first = 0; first < x.rows; first += kChunk) {
-        transpose_chunk(kernels, threads, x, first, std::min(first + kChunk, x.rows), t);
+    const std::int64_t chunk = std::max<std::int64_t>(kChunkBytes / (4 * x.padded_k()) / 32 * 32, 32);
+    for (std::int64_t first = 0; first < x.rows; first += chunk) {
+        transpose_chunk(kernels, threads, x, first, std::min(first + chunk, x.rows), t);
         threads.loop(bands * tiles, [&](std::int64_t i, int) {
             const std::int64_t row = i / tiles * band, rows = std::min(band, x.k - row);
             if (i % tiles == 0) return diagonal_square(kernels, t, h, row, rows);

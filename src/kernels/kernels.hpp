@@ -25,13 +25,23 @@ namespace hb {
 
 enum class Precision { bf16, f32 };
 
-// Left side of a product: rows of x in lane order, k padded to a multiple of 32 with zeros.
+// Left side of a product: rows of x in tiles of 16 rows (of all rows when they are fewer); inside a
+// tile, for each block of 32 k, the tile's rows one below the other in lane order: exactly one AMX A
+// tile (1 KB). Rows and k are padded with zeros.
 struct Operand {
     std::int64_t rows = 0, k = 0;
     Precision precision = Precision::bf16;
-    AlignedVector<std::uint16_t> narrow;  // (rows, padded_k)
-    AlignedVector<float> wide;            // (rows, padded_k)
+    AlignedVector<std::uint16_t> narrow;
+    AlignedVector<float> wide;
     std::int64_t padded_k() const { return (k + 31) / 32 * 32; }
+    std::int64_t tile_rows() const { return rows < 16 ? rows : 16; }
+    std::int64_t step() const { return 32 * tile_rows(); }  // from a block to the next
+    std::int64_t size() const {
+        return rows < 16 ? rows * padded_k() : (rows + 15) / 16 * 16 * padded_k();
+    }
+    std::int64_t at(std::int64_t row) const {  // of the row's first block
+        return row / 16 * 16 * padded_k() + row % 16 * 32;
+    }
 };
 
 // Right side: a weight (n, k) in panels of 16 rows n; inside a panel, for each block of 32 k, 16
@@ -56,11 +66,18 @@ std::string_view name_of(const Kernels& kernels);
 PackedMatrix pack(View<const float> w, Precision precision, Threads& threads);  // (n, k)
 PackedMatrix pack_bf16(View<const std::uint16_t> w, Threads& threads);          // (n, k)
 
-// x (rows, k) -> transformed, then quantized (q given: element * scale, exact in bf16) or rounded
-// to `precision`, in lane order. Row by row, fused; x is not changed.
+// y = x * weight / sqrt(mean(x^2) + eps); the mean is summed in 16 strided fp32 lanes, then a fixed
+// tree.
+struct Norm {
+    const float* weight;
+    float eps;
+};
+
+// x (rows, k) -> normed when a norm is given, transformed, then quantized (q given: element * scale,
+// exact in bf16) or rounded to `precision`, in lane order. Row by row, fused; x is not changed.
 void prepare_operand(const Kernels& kernels, Threads& threads, View<const float> x,
                      const Transform& t, const ActivationQuantizer* q, Precision precision,
-                     Operand& out);
+                     Operand& out, const Norm* norm = nullptr);
 
 // c (rows, n) = alpha * a b^T + bias, or c + alpha * a b^T when `add`. bias: n values or null.
 // f32 by bf16: a is used to full fp32 precision (on AMX as three bf16 terms).
@@ -68,18 +85,26 @@ void prepare_operand(const Kernels& kernels, Threads& threads, View<const float>
 void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const PackedMatrix& b,
           View<float> c, float alpha = 1, const float* bias = nullptr, bool add = false);
 
+// One side of a gated product: alpha * a b^T + bias, rounded as gemm() rounds it.
+struct Factor {
+    const Operand& a;
+    const PackedMatrix& b;
+    float alpha = 1;
+    const float* bias = nullptr;
+};
+// silu(gate) * up, transformed and quantized or rounded as prepare_operand does it: (rows, n) that
+// are never in memory as numbers.
+void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, const Factor& up,
+                const Transform& t, const ActivationQuantizer* q, Precision precision,
+                Operand& out);
+
 // h (k, k) += x^T x for a bf16 operand, upper triangle only, rows taken in order, 32 at a time, by
 // the dot product above (the tail block is zero-padded). h is in natural column order.
 void accumulate_gram(const Kernels& kernels, Threads& threads, const Operand& x, View<float> h);
 void mirror_upper(View<float> h);
 
-// y = x * weight / sqrt(mean(x^2) + eps); the mean is summed in 16 strided fp32 lanes, then a fixed
-// tree.
 void rms_norm(const Kernels& kernels, Threads& threads, View<const float> x, const float* weight,
               float eps, View<float> y);
-// out = silu(gate) * up
-void silu_multiply(const Kernels& kernels, Threads& threads, View<const float> gate,
-                   View<const float> up, View<float> out);
 
 // Keys and values of one layer and one sequence, packed as right sides: keys (position, head_dim),
 // values (head_dim, position). bf16, or f32 for a baseline whose activations are fp32.
@@ -95,7 +120,7 @@ struct KvCache {
 };
 // Rows k, v (rows, kv_heads * head_dim) become positions length, length + 1, ...; unused places
 // stay zero.
-void append(KvCache& cache, View<const float> k, View<const float> v);
+void append(KvCache& cache, Threads& threads, View<const float> k, View<const float> v);
 
 // Causal grouped-query attention of rows at positions first, first + 1, ... (their keys already
 // appended): out = softmax(q K^T * scale) V, (rows, heads * head_dim). Operands in the cache's

@@ -14,10 +14,10 @@ constexpr int kDepth = 8;  // blocks of an expanded strip
 void expand_a(const Multiply& m, std::int64_t block, std::int64_t blocks, float* out,
               std::int64_t stride) {
     for (int r = 0; r < m.rows; ++r) {
-        const std::int64_t from = r * m.a_stride + block * kBlock;
         for (std::int64_t i = 0; i < blocks * kBlock; i += 16) {
+            const std::int64_t from = left_index(m, r, block + i / kBlock) + i % kBlock;
             store(out + r * stride + i,
-                  m.narrow_a ? widen(m.narrow_a + from + i) : load(m.wide_a + from + i));
+                  m.narrow_a ? widen(m.narrow_a + from) : load(m.wide_a + from));
         }
     }
 }
@@ -109,7 +109,7 @@ void multiply(const Multiply& m) {
 }
 
 void transpose(const std::uint32_t* const (&x)[32], std::uint32_t* const (&tiles)[2],
-               std::uint32_t* const (&rows)[2], std::int64_t stride) {
+               std::uint32_t* const (&rows)[2]) {
     for (int side = 0; side < 2; ++side) {
         N r[16];
         for (int j = 0; j < 16; ++j) {
@@ -119,7 +119,7 @@ void transpose(const std::uint32_t* const (&x)[32], std::uint32_t* const (&tiles
             store(tiles[side] + 16 * j, r[j]);
         }
         transpose(r);
-        for (int j = 0; j < 16; ++j) store(rows[side] + j * stride, r[j]);
+        for (int j = 0; j < 16; ++j) store(rows[side] + 16 * j, r[j]);
     }
 }
 

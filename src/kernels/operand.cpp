@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The left side of a product in one pass over x: a few rows at a time are copied to a buffer that
-// stays in L1 or L2, transformed, quantized there and stored in lane order.
+// The left side of a product in one pass over x: a few rows at a time are copied (or normed) to a
+// buffer that stays in L1 or L2, transformed, quantized there and stored in lane order.
 #include <algorithm>
 #include <vector>
 
 #include "core/error.hpp"
-#include "kernels/table.hpp"
+#include "kernels/prepare.hpp"
 #include "transforms/kinds.hpp"
 
 namespace hb {
@@ -44,86 +44,107 @@ QuantizeRow fast_rule(const Kernels& kernels, const ActivationQuantizer& q) {
     return nullptr;
 }
 
-// rows of `width` in x, padded with zeros from k on
-void quantize_rows(const ActivationQuantizer& q, QuantizeRow fast, std::int64_t rows,
-                   std::int64_t k, std::int64_t width, const float* x, float* y) {
-    if (fast && fast(x, rows * width, q.divisor, y)) return;
-    for (std::int64_t r = 0; r < rows; ++r) {
-        quantize_activation(q, x + r * width, k, y + r * width);
-        std::fill(y + r * width + k, y + (r + 1) * width, 0.f);
-    }
+// Of the operand's shape, the rows that only fill its last tile zero.
+template <class T>
+void make_room(const Operand& shape, AlignedVector<T>& values) {
+    values.resize(static_cast<std::size_t>(shape.size()));
+    if (shape.rows < 16 || shape.rows % 16 == 0) return;
+    const std::int64_t tile = shape.rows / 16 * 16 * shape.padded_k();
+    std::fill(values.begin() + tile, values.end(), T{});
 }
 
-// A transform with what its fast path needs: the random signs of a row, or nothing.
-struct RowTransform {
-    const Transform& transform;
-    AlignedVector<float> signs;
-    bool fast;
-
-    RowTransform(const Transform& t, std::int64_t k) : transform(t), fast(false) {
-        if (t.identity()) return;
-        fast = t.kind->name == "hadamard" || t.kind->name == "randomized-hadamard";
-        if (t.kind->name != "randomized-hadamard") return;
-        for (std::int64_t i = 0; i < k; ++i) {
-            signs.push_back(i < t.block ? random_sign(t.seed, static_cast<int>(i))
-                                        : signs[static_cast<std::size_t>(i - t.block)]);
-        }
+void check(std::int64_t k, const Transform& t, const ActivationQuantizer* q) {
+    if (!t.identity() && k % t.block != 0) {
+        fail("transform {} does not divide {} columns", t.text(), k);
     }
-
-    void operator()(const Kernels& kernels, std::int64_t k, float* x) const {
-        if (transform.identity()) return;
-        for (std::size_t i = 0; i < signs.size(); ++i) x[i] *= signs[i];
-        if (fast) return kernels.hadamard(x, k, transform.block);
-        for (std::int64_t i = 0; i < k; i += transform.block) {
-            transform.kind->apply(x + i, transform.block, transform.seed);
-        }
-    }
-};
-
-void check(View<const float> x, const Transform& t, const ActivationQuantizer* q) {
-    if (!t.identity() && x.cols % t.block != 0) {
-        fail("transform {} does not divide {} columns", t.text(), x.cols);
-    }
-    if (q && x.cols % q->scheme->group != 0) {
-        fail("{} activations do not divide into {}'s groups of {}", x.cols, q->scheme->name,
+    if (q && k % q->scheme->group != 0) {
+        fail("{} activations do not divide into {}'s groups of {}", k, q->scheme->name,
              q->scheme->group);
     }
 }
 
 }  // namespace
 
+Preparer::Preparer(const Kernels& kernels, std::int64_t rows, std::int64_t k, const Transform& t,
+                   const ActivationQuantizer* q, Precision precision, Operand& out)
+    : kernels_(kernels),
+      transform_(t),
+      quantizer_(q),
+      fast_(q ? fast_rule(kernels, *q) : nullptr),
+      fast_transform_(false),
+      out_(out) {
+    check(k, t, q);
+    out.rows = rows;
+    out.k = k;
+    out.precision = precision;
+    if (precision == Precision::bf16)
+        make_room(out, out.narrow);
+    else
+        make_room(out, out.wide);
+    if (t.identity()) return;
+    fast_transform_ = t.kind->name == "hadamard" || t.kind->name == "randomized-hadamard";
+    if (t.kind->name != "randomized-hadamard") return;
+    for (int i = 0; i < t.block; ++i) signs_.push_back(random_sign(t.seed, i));
+}
+
+void Preparer::transform_row(float* x, std::int64_t n) const {
+    if (transform_.identity()) return;
+    for (std::int64_t i = 0; !signs_.empty() && i < n; i += transform_.block) {
+        for (std::size_t j = 0; j < signs_.size(); ++j) x[i + static_cast<std::int64_t>(j)] *= signs_[j];
+    }
+    if (fast_transform_) return kernels_.hadamard(x, n, transform_.block);
+    for (std::int64_t i = 0; i < n; i += transform_.block)
+        transform_.kind->apply(x + i, transform_.block, transform_.seed);
+}
+
+// rows of `width` in x, of which n are the row's
+void Preparer::quantize_rows(const float* x, std::int64_t rows, std::int64_t n, std::int64_t width,
+                             float* y) const {
+    if (fast_ && fast_(x, rows * width, quantizer_->divisor, y)) return;
+    for (std::int64_t r = 0; r < rows; ++r) {
+        quantize_activation(*quantizer_, x + r * width, n, y + r * width);
+        std::fill(y + r * width + n, y + (r + 1) * width, 0.f);
+    }
+}
+
+void Preparer::operator()(float* x, float* spare, std::int64_t row, std::int64_t rows,
+                          std::int64_t column, std::int64_t width) const {
+    const std::int64_t n = std::min(width, out_.k - column);
+    for (std::int64_t r = 0; r < rows; ++r) {
+        transform_row(x + r * width, n);
+        std::fill(x + r * width + n, x + (r + 1) * width, 0.f);
+    }
+    const float* from = x;
+    if (quantizer_) {
+        quantize_rows(x, rows, n, width, spare);
+        from = spare;
+    }
+    const bool narrow = out_.precision == Precision::bf16;
+    for (std::int64_t r = 0; r < rows; ++r) {
+        const std::int64_t at = out_.at(row + r) + column / kBlock * out_.step();
+        kernels_.to_lanes(from + r * width, width, narrow ? out_.narrow.data() + at : nullptr,
+                          narrow ? nullptr : out_.wide.data() + at, out_.step());
+    }
+}
+
 void prepare_operand(const Kernels& kernels, Threads& threads, View<const float> x,
                      const Transform& t, const ActivationQuantizer* q, Precision precision,
-                     Operand& out) {
-    check(x, t, q);
-    out.rows = x.rows;
-    out.k = x.cols;
-    out.precision = precision;
+                     Operand& out, const Norm* norm) {
+    const Preparer prepare(kernels, x.rows, x.cols, t, q, precision, out);
     const std::int64_t width = out.padded_k();
-    const auto size = static_cast<std::size_t>(x.rows * width);
-    if (precision == Precision::bf16)
-        out.narrow.resize(size);
-    else
-        out.wide.resize(size);
-    const RowTransform transform(t, x.cols);
-    const QuantizeRow fast = q ? fast_rule(kernels, *q) : nullptr;
     std::vector<AlignedVector<float>> buffers(static_cast<std::size_t>(threads.count()));
     threads.loop((x.rows + kRowsATask - 1) / kRowsATask, [&](std::int64_t i, int thread) {
         const std::int64_t first = i * kRowsATask, rows = std::min(kRowsATask, x.rows - first);
         auto& buffer = buffers[static_cast<std::size_t>(thread)];
         buffer.resize(static_cast<std::size_t>(2 * kRowsATask * width));
-        float *from = buffer.data(), *to = q ? from + kRowsATask * width : from;
         for (std::int64_t r = 0; r < rows; ++r) {
-            float* row = from + r * width;
-            std::copy_n(x.row(first + r), x.cols, row);
-            std::fill(row + x.cols, row + width, 0.f);
-            transform(kernels, x.cols, row);
+            float* row = buffer.data() + r * width;
+            if (norm)
+                kernels.rms_norm(x.row(first + r), norm->weight, norm->eps, x.cols, row);
+            else
+                std::copy_n(x.row(first + r), x.cols, row);
         }
-        if (q) quantize_rows(*q, fast, rows, x.cols, width, from, to);
-        const std::int64_t at = first * width;
-        kernels.to_lanes(to, rows * width,
-                         precision == Precision::bf16 ? out.narrow.data() + at : nullptr,
-                         precision == Precision::bf16 ? nullptr : out.wide.data() + at);
+        prepare(buffer.data(), buffer.data() + kRowsATask * width, first, rows, 0, width);
     });
 }
 

@@ -91,32 +91,37 @@ KvCache::KvCache(std::int64_t kv_heads_, std::int64_t head_dim_, std::int64_t ca
     }
 }
 
-void append(KvCache& cache, View<const float> k, View<const float> v) {
+void append(KvCache& cache, Threads& threads, View<const float> k, View<const float> v) {
     if (cache.length + k.rows > cache.capacity) {
         fail("{} positions do not fit: the cache holds {} of {}", k.rows, cache.length,
              cache.capacity);
     }
     const std::int64_t key_blocks = round_up(cache.head_dim, 32) / 32,
                        value_blocks = cache.capacity / 32;
-    for (std::int64_t r = 0; r < k.rows; ++r, ++cache.length) {
-        for (std::int64_t head = 0; head < cache.kv_heads; ++head) {
-            const std::int64_t keys = head * cache.capacity * key_blocks * 32;
-            const std::int64_t values = head * cache.capacity * round_up(cache.head_dim, 16);
-            for (std::int64_t d = 0; d < cache.head_dim; ++d) {
-                const float key = k(r, head * cache.head_dim + d),
-                            value = v(r, head * cache.head_dim + d);
-                const std::int64_t key_at = keys + place(cache.length, d, key_blocks);
-                const std::int64_t value_at = values + place(d, cache.length, value_blocks);
-                if (cache.precision == Precision::bf16) {
-                    cache.narrow_keys[static_cast<std::size_t>(key_at)] = float_to_bf16(key);
-                    cache.narrow_values[static_cast<std::size_t>(value_at)] = float_to_bf16(value);
-                } else {
-                    cache.wide_keys[static_cast<std::size_t>(key_at)] = key;
-                    cache.wide_values[static_cast<std::size_t>(value_at)] = value;
-                }
+    const auto put = [&](std::int64_t r, std::int64_t head, auto& keys, auto& values, auto convert) {
+        const std::int64_t first_key = head * cache.capacity * key_blocks * 32,
+                           first_value = head * cache.capacity * round_up(cache.head_dim, 16),
+                           position = cache.length + r;
+        const float *key = k.row(r) + head * cache.head_dim,
+                    *value = v.row(r) + head * cache.head_dim;
+        for (std::int64_t d = 0; d < cache.head_dim; ++d) {
+            keys[static_cast<std::size_t>(first_key + place(position, d, key_blocks))] =
+                convert(key[d]);
+            values[static_cast<std::size_t>(first_value + place(d, position, value_blocks))] =
+                convert(value[d]);
+        }
+    };
+    threads.loop(round_up(k.rows, 32) / 32, [&](std::int64_t part, int) {
+        for (std::int64_t r = 32 * part; r < std::min(k.rows, 32 * part + 32); ++r) {
+            for (std::int64_t head = 0; head < cache.kv_heads; ++head) {
+                if (cache.precision == Precision::bf16)
+                    put(r, head, cache.narrow_keys, cache.narrow_values, float_to_bf16);
+                else
+                    put(r, head, cache.wide_keys, cache.wide_values, [](float x) { return x; });
             }
         }
-    }
+    });
+    cache.length += k.rows;
 }
 
 }  // namespace hb

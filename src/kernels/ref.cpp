@@ -19,7 +19,7 @@ float dot(const Multiply& m, int r, int panel, int l, float acc) {
     for (std::int64_t block = 0; block < m.blocks; ++block) {
         float s[2] = {};
         for (int i = 0; i < kBlock; ++i) {
-            const std::int64_t in_a = r * m.a_stride + block * kBlock + i;
+            const std::int64_t in_a = left_index(m, r, block) + i;
             const std::int64_t in_b =
                 panel * m.b_stride + block * kTile + i / 2 * 32 + 2 * l + i % 2;
             s[i % 2] = std::fma(element(m.narrow_a, m.wide_a, in_a),
@@ -40,13 +40,13 @@ void multiply(const Multiply& m) {
 }
 
 void transpose(const std::uint32_t* const (&x)[32], std::uint32_t* const (&tiles)[2],
-               std::uint32_t* const (&rows)[2], std::int64_t stride) {
+               std::uint32_t* const (&rows)[2]) {
     for (int side = 0; side < 2; ++side) {
         for (int j = 0; j < 16; ++j) {
             for (int i = 0; i < 16; ++i) {
                 const std::uint32_t even = x[j][i] >> 16 * side & 0xffffu,
                                     odd = x[j + 16][i] >> 16 * side & 0xffffu;
-                tiles[side][16 * j + i] = rows[side][i * stride + j] = even | odd << 16;
+                tiles[side][16 * j + i] = rows[side][16 * i + j] = even | odd << 16;
             }
         }
     }
@@ -65,9 +65,10 @@ void hadamard(float* x, std::int64_t n, int block) {
     for (std::int64_t i = 0; i < n; ++i) x[i] *= factor;
 }
 
-void to_lanes(const float* x, std::int64_t n, std::uint16_t* narrow, float* wide) {
+void to_lanes(const float* x, std::int64_t n, std::uint16_t* narrow, float* wide,
+              std::int64_t step) {
     for (std::int64_t i = 0; i < n; ++i) {
-        const std::int64_t to = i / 32 * 32 + i % 16 * 2 + i / 16 % 2;
+        const std::int64_t to = i / 32 * step + i % 16 * 2 + i / 16 % 2;
         if (narrow)
             narrow[to] = float_to_bf16(x[i]);
         else
@@ -121,7 +122,7 @@ void softmax(const Softmax& s) {
     }
     const float part = 1 / tree(lanes);
     for (std::int64_t i = 0; i < s.width; ++i) s.scores[i] *= part;
-    to_lanes(s.scores, s.width, s.narrow, s.wide);
+    to_lanes(s.scores, s.width, s.narrow, s.wide, s.step);
 }
 
 double log_sum_exp(const float* x, std::int64_t n) {
@@ -150,6 +151,7 @@ bool refuse(const float*, std::int64_t, float, float*) {
 
 const Kernels kRefKernels = {
     "ref",
+    kTilePanels,
     multiply,
     transpose,
     hadamard,

@@ -36,15 +36,6 @@ void rms_norm(const Kernels& kernels, Threads& threads, View<const float> x, con
              [&](std::int64_t r) { kernels.rms_norm(x.row(r), weight, eps, x.cols, y.row(r)); });
 }
 
-void silu_multiply(const Kernels& kernels, Threads& threads, View<const float> gate,
-                   View<const float> up, View<float> out) {
-    same_shape("silu(gate) * up", gate, up);
-    same_shape("silu(gate) * up", gate, out);
-    each_row(threads, gate.rows, [&](std::int64_t r) {
-        kernels.silu_multiply(gate.row(r), up.row(r), gate.cols, out.row(r));
-    });
-}
-
 double log_sum_exp(const Kernels& kernels, const float* x, std::int64_t n) {
     return kernels.log_sum_exp(x, n);
 }

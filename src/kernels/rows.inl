@@ -64,11 +64,12 @@ inline void store_block(V low, V high, std::uint16_t* narrow, float* wide) {
     store(reinterpret_cast<std::uint32_t*>(narrow), both);
 }
 
-// n: a multiple of 32
-void to_lanes(const float* x, std::int64_t n, std::uint16_t* narrow, float* wide) {
-    for (std::int64_t i = 0; i < n; i += kBlock) {
-        store_block(load(x + i), load(x + i + 16), narrow ? narrow + i : nullptr,
-                    wide ? wide + i : nullptr);
+void to_lanes(const float* x, std::int64_t n, std::uint16_t* narrow, float* wide,
+              std::int64_t step) {
+    std::int64_t to = 0;
+    for (std::int64_t i = 0; i < n; i += kBlock, to += step) {
+        store_block(load(x + i), load(x + i + 16), narrow ? narrow + to : nullptr,
+                    wide ? wide + to : nullptr);
     }
 }
 
@@ -99,40 +100,36 @@ void silu_multiply(const float* gate, const float* up, std::int64_t n, float* ou
     store_first(out + i, rest, silu(load_first(gate + i, rest), load_first(up + i, rest)));
 }
 
-// Scaled scores with -infinity where a position is not seen; their largest.
-float mask_scores(const Softmax& s, std::int64_t first, std::int64_t last) {
-    V top = floats(set(0xff800000u));
-    const V hidden = top, scale = set(s.scale);
-    for (std::int64_t i = first; i < last; i += 16) {
-        V v = load(s.scores + i) * scale;
-        if (i < s.begin || i + 16 > s.end) {
-            const N position = count_up() + set(static_cast<std::uint32_t>(i));
-            const N begin = set(static_cast<std::uint32_t>(s.begin)),
-                    end = set(static_cast<std::uint32_t>(s.end));
-            v = select(less(position, begin), hidden, select(less(position, end), v, hidden));
-        }
-        store(s.scores + i, v);
-        top = max(v, top);
-    }
-    return largest(top);
+// The scores of a row, scaled, with -infinity where a position is not seen.
+inline V seen_scores(const Softmax& s, std::int64_t i) {
+    const V v = load(s.scores + i) * set(s.scale);
+    if (i >= s.begin && i + 16 <= s.end) return v;
+    const V hidden = floats(set(0xff800000u));
+    const N position = count_up() + set(static_cast<std::uint32_t>(i));
+    const N begin = set(static_cast<std::uint32_t>(s.begin)),
+            end = set(static_cast<std::uint32_t>(s.end));
+    return select(less(position, begin), hidden, select(less(position, end), v, hidden));
 }
 
 void softmax(const Softmax& s) {
     const std::int64_t first = s.begin / kBlock * kBlock,
                        last = (s.end + kBlock - 1) / kBlock * kBlock;
-    const V top = set(mask_scores(s, first, last));
+    V tops = floats(set(0xff800000u));
+    for (std::int64_t i = first; i < last; i += 16) tops = max(seen_scores(s, i), tops);
+    const V top = set(largest(tops));
     V total = set(0.f);
     for (std::int64_t i = first; i < last; i += 16) {
-        const V e = exp(load(s.scores + i) - top);
+        const V e = exp(seen_scores(s, i) - top);
         store(s.scores + i, e);
         total = total + e;
     }
     const V part = set(1 / sum(total));
-    for (std::int64_t i = 0; i < s.width; i += kBlock) {
+    std::int64_t to = 0;
+    for (std::int64_t i = 0; i < s.width; i += kBlock, to += s.step) {
         const bool seen = i >= first && i < last;
         const V low = seen ? load(s.scores + i) * part : set(0.f);
         const V high = seen ? load(s.scores + i + 16) * part : set(0.f);
-        store_block(low, high, s.narrow ? s.narrow + i : nullptr, s.wide ? s.wide + i : nullptr);
+        store_block(low, high, s.narrow ? s.narrow + to : nullptr, s.wide ? s.wide + to : nullptr);
     }
 }
 

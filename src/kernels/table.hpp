@@ -18,9 +18,9 @@ constexpr int kTile = 512;       // elements of a panel in one block
 
 // c (rows, 16 * panels) = a b^T by the dot product, acc from c when `resume`, else from +0.
 struct Multiply {
-    const std::uint16_t* narrow_a = nullptr;  // one of the two: rows in lane order, a_stride apart
-    const float* wide_a = nullptr;
-    std::int64_t a_stride = 0;
+    const std::uint16_t* narrow_a = nullptr;  // one of the two: tiles of rows as in an Operand,
+    const float* wide_a = nullptr;            // their blocks a_step, they a_stride apart
+    std::int64_t a_step = 0, a_stride = 0;
     const std::uint16_t* narrow_b = nullptr;  // one of the two: the first panel, b_stride apart
     const float* wide_b = nullptr;
     std::int64_t b_stride = 0;
@@ -40,7 +40,13 @@ struct Softmax {
     float scale = 1;
     std::uint16_t* narrow = nullptr;
     float* wide = nullptr;
+    std::int64_t step = kBlock;  // from a block of probabilities to the next
 };
+
+// Where block `block` of row `row` lies.
+constexpr std::int64_t left_index(const Multiply& m, std::int64_t row, std::int64_t block) {
+    return row / 16 * m.a_stride + block * m.a_step + row % 16 * kBlock;
+}
 
 // x (n), whole groups -> element * scale. False, with y in part written, when x or the divisor lies
 // outside the range in which the fast path is exact: then quantize_activation() does it.
@@ -52,13 +58,16 @@ struct FastRules {
 
 struct Kernels {
     const char* name;
+    int panels;  // that a product is best cut into
     void (*multiply)(const Multiply&);
     // 32 rows of x by 32 columns in lane order (as 16 words) -> two panels' tiles of x^T, and the
-    // same as left rows, `rows` being 16 rows of `stride` words for each panel
+    // same as left tiles
     void (*transpose)(const std::uint32_t* const (&x)[32], std::uint32_t* const (&tiles)[2],
-                      std::uint32_t* const (&rows)[2], std::int64_t stride);
+                      std::uint32_t* const (&rows)[2]);
     void (*hadamard)(float* x, std::int64_t n, int block);
-    void (*to_lanes)(const float* x, std::int64_t n, std::uint16_t* narrow, float* wide);
+    // n values, a multiple of 32, whose blocks are stored `step` apart
+    void (*to_lanes)(const float* x, std::int64_t n, std::uint16_t* narrow, float* wide,
+                     std::int64_t step);
     FastRules rules;
     void (*rms_norm)(const float* x, const float* weight, float eps, std::int64_t n, float* y);
     void (*silu_multiply)(const float* gate, const float* up, std::int64_t n, float* out);

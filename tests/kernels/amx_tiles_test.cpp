@@ -137,7 +137,7 @@ TEST(AmxTiles, ServeGramAndAttention) {
 
     KvCache cache(2, 64, 96, Precision::bf16);
     const auto q = normal_matrix(90, 256, 4), kv = normal_matrix(90, 128, 5);
-    append(cache, kv.view(), kv.view());
+    append(cache, one, kv.view(), kv.view());
     Matrix<float> out(90, 256), wanted(90, 256);
     attention(model, one, q.view(), 0, cache, .125f, 0, out.view());
     attention(ref(), one, q.view(), 0, cache, .125f, 0, wanted.view());

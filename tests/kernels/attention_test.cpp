@@ -36,7 +36,7 @@ Matrix<float> at_once(const Kernels& kernels, int count, const Shape& s, const R
                       Precision precision) {
     Threads threads(count);
     KvCache cache = cache_for(s, precision);
-    append(cache, x.k.view(), x.v.view());
+    append(cache, threads, x.k.view(), x.v.view());
     Matrix<float> out(s.length, x.q.cols);
     attention(kernels, threads, x.q.view(), 0, cache, scale_of(s), s.window, out.view());
     return out;
@@ -49,7 +49,7 @@ Matrix<float> in_chunks(const Kernels& kernels, const Shape& s, const Rows& x, P
     Matrix<float> out(s.length, x.q.cols);
     for (std::int64_t first = 0; first < s.length; first += chunk) {
         const std::int64_t n = std::min(chunk, s.length - first);
-        append(cache, x.k.view().middle_rows(first, n), x.v.view().middle_rows(first, n));
+        append(cache, threads, x.k.view().middle_rows(first, n), x.v.view().middle_rows(first, n));
         attention(kernels, threads, x.q.view().middle_rows(first, n), first, cache, scale_of(s),
                   s.window, out.view().middle_rows(first, n));
     }
@@ -130,7 +130,7 @@ TEST_P(Attention, ARowDoesNotDependOnLaterPositions) {
     const Rows x = rows_of(s, 10);
     Threads two(2);
     KvCache cache = cache_for(s, Precision::bf16);
-    append(cache, x.k.view(), x.v.view());
+    append(cache, two, x.k.view(), x.v.view());
     const auto whole = at_once(pick_kernels(), 1, s, x, Precision::bf16);
     for (std::int64_t first = 0; first < s.length; first += 13) {
         Matrix<float> one(1, x.q.cols), expected(1, x.q.cols);
@@ -148,8 +148,9 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Attention, testing::ValuesIn(kShapes), [](const
 
 TEST(KvCacheAppend, RefusesMoreThanItHolds) {
     KvCache cache(1, 16, 32, Precision::bf16);
+    Threads one(1);
     const auto k = normal_matrix(33, 16, 1);
-    EXPECT_THROW(append(cache, k.view(), k.view()), Error);
+    EXPECT_THROW(append(cache, one, k.view(), k.view()), Error);
     EXPECT_THROW(KvCache(1, 16, 33, Precision::bf16), Error);
 }
 

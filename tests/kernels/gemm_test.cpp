@@ -2,6 +2,7 @@
 // The dot product: its definition element by element, the same bits from every entry, any cut and
 // any number of threads, the bound against fp64, and exactness for 4-bit operands.
 #include "kernels/sample.hpp"
+#include "kernels/table.hpp"
 #include "schemes/qtensor.hpp"
 
 namespace hb {
@@ -191,6 +192,41 @@ TEST(Gemm, RefusesShapesThatDoNotFit) {
     Matrix<float> c(2, 3);
     const auto b = pack(w.view(), Precision::bf16, one);
     EXPECT_THROW(gemm(ref(), one, operand(ref(), x), b, c.view()), Error);
+}
+
+// The operand that prepare_operand makes of silu(gate) * up, each taken by gemm and the gate by ref.
+TEST(GatedGemm, IsItsPartsOneAfterTheOther) {
+    Threads one(1), two(2);
+    const ActivationQuantizer q{&find_scheme("nvfp4"), &find_scale_rule("sweep4", Family::nv), 40};
+    for (const auto [rows, n, k] :
+         {Shape{1, 64, 40}, {33, 304, 96}, {150, 128, 64}, {40, 768, 32}, {7, 40, 64}}) {
+        const auto x = bf16_matrix(rows, k, 1), g = bf16_matrix(n, k, 2), u = bf16_matrix(n, k, 3),
+                   bias = normal_matrix(1, n, 4);
+        const auto gate = pack(g.view(), Precision::bf16, one),
+                   up = pack(u.view(), Precision::bf16, one);
+        for (const char* text : {"none", "hadamard:8", "hadamard:256"}) {
+            const bool divides = n % 256 == 0 || std::string(text) != "hadamard:256";
+            if (!divides) continue;
+            const auto t = parse_transform(text, n, 1);
+            for (const ActivationQuantizer* quantizer : {&q, static_cast<decltype(&q)>(nullptr)}) {
+                if (quantizer && n % 16 != 0) continue;
+                const auto a = operand(ref(), x);
+                auto gates = product(ref(), one, a, gate, .5f, bias.row(0));
+                const auto ups = product(ref(), one, a, up, .25f);
+                ref().silu_multiply(gates.row(0), ups.row(0), rows * n, gates.row(0));
+                Operand expected, got;
+                prepare_operand(ref(), one, gates.view(), t, quantizer, Precision::bf16, expected);
+                auto all = wide_kernels();
+                all.push_back(&ref());
+                for (const Kernels* kernels : all) {
+                    gated_gemm(*kernels, two, {a, gate, .5f, bias.row(0)}, {a, up, .25f}, t,
+                               quantizer, Precision::bf16, got);
+                    EXPECT_TRUE(got.narrow == expected.narrow)
+                        << name_of(*kernels) << ' ' << rows << ' ' << n << ' ' << text;
+                }
+            }
+        }
+    }
 }
 
 TEST(PackBf16, EqualsPack) {

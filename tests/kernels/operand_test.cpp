@@ -30,8 +30,12 @@ Matrix<float> trying_rows() {
 }
 
 // Where element i of a row lies.
-std::int64_t lane(std::int64_t i) {
-    return i / 32 * 32 + i % 16 * 2 + i / 16 % 2;
+// Where column c of row r lies in an operand.
+std::size_t place(const Operand& o, std::int64_t r, std::int64_t c) {
+    const std::int64_t in_block = c % 32, tile_row = r % 16;
+    const std::int64_t tile = r / 16 * 16 * o.padded_k(), block = c / 32 * 32 * o.tile_rows();
+    return static_cast<std::size_t>(tile + block + 32 * tile_row + 2 * (in_block % 16) +
+                                    in_block / 16);
 }
 
 std::vector<const Kernels*> all_kernels() {
@@ -64,7 +68,7 @@ void expect_reference(const Matrix<float>& x, const Transform& t, const Activati
         for (std::int64_t r = 0; r < x.rows; ++r) {
             for (std::int64_t c = 0; c < out.padded_k(); ++c) {
                 const auto bits =
-                    out.narrow[static_cast<std::size_t>(r * out.padded_k() + lane(c))];
+                    out.narrow[place(out, r, c)];
                 const auto wanted = c < x.cols ? float_to_bf16(expected(r, c)) : std::uint16_t{0};
                 ASSERT_EQ(bits, wanted) << name_of(*kernels) << ' ' << t.text() << ' ' << r << ' '
                                         << c << ' ' << (c < x.cols ? expected(r, c) : 0);
@@ -123,7 +127,7 @@ TEST(PrepareOperand, KeepsFloatsInLaneOrder) {
         const auto out = operand(*kernels, x, Precision::f32);
         for (std::int64_t r = 0; r < 9; ++r) {
             for (std::int64_t c = 0; c < 96; ++c) {
-                EXPECT_EQ(out.wide[static_cast<std::size_t>(r * 96 + lane(c))],
+                EXPECT_EQ(out.wide[place(out, r, c)],
                           c < 75 ? x(r, c) : 0);
             }
         }

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// The last steps of making a left side: rows in a buffer are transformed, quantized and stored in
+// lane order. Used wherever such rows come from: a matrix, or the sums of a product.
+#pragma once
+
+#include "kernels/table.hpp"
+
+namespace hb {
+
+class Preparer {
+public:
+    // Throws Error when the transform or the quantizer's groups do not divide k. `out` is given its
+    // shape; q may be null.
+    Preparer(const Kernels& kernels, std::int64_t rows, std::int64_t k, const Transform& t,
+             const ActivationQuantizer* q, Precision precision, Operand& out);
+
+    // x (rows, width) without gaps, a few rows: columns [column, column + width) of rows
+    // [row, row + rows). Both x and `spare`, of the same size, are overwritten. column and width are
+    // multiples of 32 and of the transform's block; what lies behind k is taken as zero.
+    void operator()(float* x, float* spare, std::int64_t row, std::int64_t rows,
+                    std::int64_t column, std::int64_t width) const;
+
+private:
+    void transform_row(float* x, std::int64_t n) const;
+    void quantize_rows(const float* x, std::int64_t rows, std::int64_t n, std::int64_t width,
+                       float* y) const;
+
+    const Kernels& kernels_;
+    const Transform& transform_;
+    const ActivationQuantizer* quantizer_;
+    QuantizeRow fast_;
+    bool fast_transform_;
+    AlignedVector<float> signs_;  // of one block
+    Operand& out_;
+};
+
+}  // namespace hb
