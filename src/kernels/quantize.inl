@@ -24,10 +24,23 @@ inline V tree_sum(V (&lanes)[16]) {
 
 // Nearest E2M1 magnitude of a >= 0: the spacing is half the power of two below max(a, 1).
 [[gnu::always_inline]] inline V round_magnitude(V a) {
-    const V inside = min(a, set(6.f));
-    const N power = bits(max(inside, set(1.f))) & set(kExponentMask);
-    const V magic = floats(power + set(22u << 23));
-    return (inside + magic) - magic;
+    const V inside = min(a, set(6.f)), magic = set(0x1p22f);
+    const V power = floats(bits(max(inside, set(1.f))) & set(kExponentMask));
+    return fnma(power, magic, fma(power, magic, inside));
+}
+
+// a / b by the reciprocal of b and one correction. For plain_divisors(b) it lies on the same side
+// of every tie of E2M1 as the rounded division, and for a target b of nv_targets.hpp it is equal to
+// it: all fractions of b, or of a, were tried.
+[[gnu::always_inline]] inline V quotient(V a, V b, V reciprocal) {
+    const V q = a * reciprocal;
+    return fma(fnma(q, b, a), reciprocal, q);
+}
+
+// Fractions not next to all ones, and no scale that takes a step of the correction out of range.
+inline bool plain_divisors(V b) {
+    return !any(less(set(0x7ffff0u), bits(b) & set(0x7fffffu))) &&
+           !any(less(bits(b), set(power_bits(-60)))) && !any(less(set(power_bits(60)), bits(b)));
 }
 
 template <int Group>
@@ -50,19 +63,50 @@ void load_batch(const float* x, Batch<Group>& batch) {
     }
 }
 
+// The same for a rule that reads `largest` alone.
+template <int Group>
+void load_largest(const float* x, Batch<Group>& batch) {
+    N r[16];
+    for (int g = 0; g < 16; ++g) {
+        r[g] = bits(load(x + g * Group)) & set(0x7fffffffu);
+        for (int i = 16; i < Group; i += 16)
+            r[g] = max(r[g], bits(load(x + g * Group + i)) & set(0x7fffffffu));
+    }
+    transpose(r);
+    batch.largest = tree(r, [](N a, N b) { return max(a, b); });
+}
+
+// What is left to do with a batch once its scales are known.
+struct Rounding {
+    const float* x = nullptr;
+    float* y = nullptr;
+    int groups = 0;
+    bool plain = false;
+    alignas(64) float scales[16], units[16], reciprocals[16];
+};
+
+inline void set_rounding(const float* x, int groups, V scale, float divisor, float* y,
+                         Rounding& r) {
+    const V unit = scale / set(divisor);
+    r.x = x;
+    r.y = y;
+    r.groups = groups;
+    r.plain = plain_divisors(unit);
+    store(r.scales, scale);
+    store(r.units, unit);
+    store(r.reciprocals, set(1.f) / unit);
+}
+
 // Stored scale times elements: y = round(x / (scale / divisor)) * scale
 template <int Group>
-void round_groups(const float* x, int groups, V scale, float divisor, float* y) {
-    alignas(64) float scales[16], units[16];
-    store(scales, scale);
-    store(units, scale / set(divisor));
+void round_groups(const Rounding& r) {
     const N sign = set(0x80000000u);
-    for (int g = 0; g < groups; ++g) {
-        const V s = set(scales[g]), unit = set(units[g]);
+    for (int g = 0; g < r.groups; ++g) {
+        const V s = set(r.scales[g]), unit = set(r.units[g]), reciprocal = set(r.reciprocals[g]);
         for (int i = g * Group; i < (g + 1) * Group; i += 16) {
-            const V v = load(x + i);
-            const V q = round_magnitude(floats(bits(v / unit) & set(0x7fffffffu)));
-            store(y + i, floats(bits(q) | (bits(v) & sign)) * s);
+            const V v = load(r.x + i), m = floats(bits(v) & set(0x7fffffffu));
+            const V q = round_magnitude(r.plain ? quotient(m, unit, reciprocal) : m / unit);
+            store(r.y + i, floats(bits(q) | (bits(v) & sign)) * s);
         }
     }
 }
@@ -72,13 +116,17 @@ inline bool within(N largest, std::uint32_t low, std::uint32_t high) {
     return !any(less(inside, set(low))) && !any(less(set(high), inside));
 }
 
+// What a rule reads of a batch.
+enum class Reads { largest, magnitudes };
+
 // Choose: Batch, divisor -> the sixteen scales. Limits: magnitudes between which a rule is exact.
-template <int Group, class Choose>
+template <int Group, Reads What, class Choose>
 bool quantize_groups(const float* x, std::int64_t n, float divisor, float* y, std::uint32_t low,
                      std::uint32_t high, Choose choose) {
     if (!(divisor >= 0x1p-40f && divisor <= 0x1p40f)) return false;
     alignas(64) float tail[16 * Group];
     Batch<Group> batch;
+    Rounding rounding;
     for (std::int64_t i = 0; i < n; i += 16 * Group) {
         const int count = static_cast<int>(n - i < 16 * Group ? n - i : 16 * Group);
         const float* from = x + i;
@@ -87,10 +135,15 @@ bool quantize_groups(const float* x, std::int64_t n, float divisor, float* y, st
                 store(tail + k, k < count ? load(from + k) : set(0.f));
             from = tail;
         }
-        load_batch(from, batch);
+        if constexpr (What == Reads::largest)
+            load_largest(from, batch);
+        else
+            load_batch(from, batch);
         if (!within(batch.largest, low, high)) return false;
-        round_groups<Group>(from, count / Group, choose(batch, divisor), divisor, y + i);
+        round_groups<Group>(rounding);  // of the batch before: its divisions are done by now
+        set_rounding(from, count / Group, choose(batch, divisor), divisor, y + i, rounding);
     }
+    round_groups<Group>(rounding);
     return true;
 }
 

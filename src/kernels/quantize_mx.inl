@@ -17,14 +17,14 @@ inline N mx_or_one(N largest, N biased) {
     return select(less(largest, set(1u)), set(127u), biased);
 }
 
-template <class Choose>
+template <Reads What, class Choose>
 bool mx_quantize(const float* x, std::int64_t n, float divisor, float* y, Choose choose) {
-    return quantize_groups<32>(x, n, divisor, y, power_bits(-100), power_bits(100), choose);
+    return quantize_groups<32, What>(x, n, divisor, y, power_bits(-100), power_bits(100), choose);
 }
 
 template <int Below, std::uint32_t RaiseFrom>
 bool mx_from_magnitude(const float* x, std::int64_t n, float divisor, float* y) {
-    return mx_quantize(x, n, divisor, y, [](const Batch<32>& b, float) {
+    return mx_quantize<Reads::largest>(x, n, divisor, y, [](const Batch<32>& b, float) {
         const N fraction = b.largest & set(0x7fffffu);
         const N raise = select(less(fraction, set(RaiseFrom)), set(0u), set(1u));
         return mx_scale(
@@ -34,6 +34,16 @@ bool mx_from_magnitude(const float* x, std::int64_t n, float divisor, float* y) 
 
 constexpr std::uint32_t kNever = 0x800000u, kFraction175 = 0x600000u, kAbove15 = 0x400001u,
                         kAbove18125 = 0x680001u;
+
+// magnitudes / unit; a power of two, as it is unless there is a divisor, has an exact reciprocal.
+inline void divide_all(Batch<32>& b, V unit) {
+    const V reciprocal = set(1.f) / unit;
+    if (any(less(set(0u), bits(unit) & set(0x7fffffu)))) {
+        for (auto& m : b.magnitudes) store(m, load(m) / unit);
+    } else {
+        for (auto& m : b.magnitudes) store(m, load(m) * reciprocal);
+    }
+}
 
 inline V squared_error_of(const float (&y)[32][16], float up, float down) {
     V lanes[16];
@@ -48,10 +58,10 @@ inline V squared_error_of(const float (&y)[32][16], float up, float down) {
 
 template <int Below>
 bool mx_best_of_three(const float* x, std::int64_t n, float divisor, float* y) {
-    return mx_quantize(x, n, divisor, y, [](Batch<32>& b, float g) {
+    return mx_quantize<Reads::magnitudes>(x, n, divisor, y, [](Batch<32>& b, float g) {
         const N centre = mx_or_one(b.largest, right<23>(b.largest) - set(std::uint32_t{Below}));
         const V unit = mx_scale(centre) / set(g);
-        for (auto& m : b.magnitudes) store(m, load(m) / unit);
+        divide_all(b, unit);
         const V low = squared_error_of(b.magnitudes, .5f, 2),
                 middle = squared_error_of(b.magnitudes, 1, 1),
                 high = squared_error_of(b.magnitudes, 2, .5f);

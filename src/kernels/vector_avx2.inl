@@ -152,6 +152,12 @@ inline void store_first(float* p, int n, V a) {
     _mm256_maskstore_ps(p + 8, _mm256_castps_si256(m.high), a.high);
 }
 
+inline V near_magnitude(V a, V b) {
+    const V inside = min(a * b, set(24.f)), magic = set(0x1p22f);
+    const V power = floats(bits(max(inside, set(4.f))) & set(0x7f800000u));
+    return fnma(power, magic, fma(power, magic, inside));
+}
+
 inline V widen(const std::uint16_t* p) {
     const auto* q = reinterpret_cast<const __m128i*>(p);
     return floats(left<16>(N{_mm256_cvtepu16_epi32(_mm_loadu_si128(q)),

@@ -138,6 +138,17 @@ inline void store_first(float* p, int n, V a) {
     _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), a.v);
 }
 
+// Four times the E2M1 magnitude nearest to a b / 4, for 0 <= a b < 32; next to a tie, either one.
+// All ties lie at whole a b, so the floor of a b, taken by one rounded-down addition, decides.
+inline V near_magnitude(V a, V b) {
+    const __m512 low = _mm512_setr_ps(0, 2, 2, 4, 4, 6, 6, 8, 8, 8, 12, 12, 12, 12, 16, 16);
+    const __m512 high =
+        _mm512_setr_ps(16, 16, 16, 16, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24, 24);
+    const __m512 floor = _mm512_fmadd_round_ps(a.v, b.v, _mm512_set1_ps(0x1.8p23f),
+                                               _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    return {_mm512_permutex2var_ps(low, _mm512_castps_si512(floor), high)};
+}
+
 // Sixteen bf16 as fp32.
 inline V widen(const std::uint16_t* p) {
     const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
