@@ -29,6 +29,11 @@ struct View {
     }
 };
 
+// 64-byte aligned; a large block lies in huge pages where the system has them, so that caches see
+// it as one piece. Throws std::bad_alloc.
+void* allocate_aligned(std::size_t bytes);
+void free_aligned(void* p, std::size_t bytes);
+
 template <class T>
 struct AlignedAllocator {
     using value_type = T;
@@ -39,10 +44,8 @@ struct AlignedAllocator {
     AlignedAllocator() = default;
     template <class U>
     AlignedAllocator(const AlignedAllocator<U>&) {}
-    T* allocate(std::size_t n) {
-        return static_cast<T*>(::operator new (n * sizeof(T), std::align_val_t{64}));
-    }
-    void deallocate(T* p, std::size_t) { ::operator delete (p, std::align_val_t{64}); }
+    T* allocate(std::size_t n) { return static_cast<T*>(allocate_aligned(n * sizeof(T))); }
+    void deallocate(T* p, std::size_t n) { free_aligned(p, n * sizeof(T)); }
     template <class U>
     void construct(U* p) {
         ::new (static_cast<void*>(p)) U;
