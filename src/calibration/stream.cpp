@@ -11,7 +11,7 @@
 namespace hb {
 namespace {
 
-constexpr std::int64_t kHeldBytes = 128 << 20;  // for attention outputs kept between two sites
+constexpr std::int64_t kHeldBytes = 192 << 20;  // for attention outputs kept between two sites
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

@@ -116,17 +116,16 @@ void project(const Runtime& run, const Block& block, View<const float> h, const 
     rotate_positions(run, pass, first, k);
 }
 
-// x3, made into what `wanted` says
+// x3, made into what `wanted` says, as rows of `out` from `first` on
 void make_hidden(const Runtime& run, const Block& block, View<const float> h, const Wanted& wanted,
-                 Scratch& scratch, Operand& out) {
+                 Scratch& scratch, Operand& out, std::int64_t first) {
     const Norm norm = norm_of(run, block.mlp_norm);
     prepare(run, block, 2, h, &norm, scratch);
     const auto factor = [&](const Linear& l) {
         return Factor{input_of(l, scratch), l.weight, l.alpha, bias_of(l)};
     };
     gated_gemm(*run.kernels, *run.threads, factor(block.linears[kGate]),
-               factor(block.linears[kUp]), wanted.transform, wanted.quantizer, wanted.precision,
-               out);
+               factor(block.linears[kUp]), wanted.transform, wanted.quantizer, out, first);
 }
 
 void add_attention_part(const Runtime& run, const Block& block, View<const float> x1,
@@ -137,7 +136,9 @@ void add_attention_part(const Runtime& run, const Block& block, View<const float
 
 void add_mlp_part(const Runtime& run, const Block& block, Scratch& scratch, View<float> h) {
     const Linear& down = block.linears[kDown];
-    make_hidden(run, block, h, input_of(run, block, 3, down.quantized), scratch, scratch.hidden);
+    const Wanted wanted = input_of(run, block, 3, down.quantized);
+    shape_operand(h.rows, run.config->intermediate, wanted.precision, scratch.hidden);
+    make_hidden(run, block, h, wanted, scratch, scratch.hidden, 0);
     apply(run, down, scratch.hidden, h, true);
 }
 
@@ -215,8 +216,15 @@ void add_mlp(const Runtime& run, const Block& block, Scratch& scratch, View<floa
 void observe_site(const Runtime& run, const Block& block, int site, View<const float> x,
                   Scratch& scratch, Operand& out) {
     const Transform& t = block.sites[static_cast<std::size_t>(site)].transform;
-    if (site == 3)
-        return make_hidden(run, block, x, {t, nullptr, Precision::bf16}, scratch, out);
+    if (site == 3) {
+        shape_operand(x.rows, run.config->intermediate, Precision::bf16, out);
+        return by_parts(run, x.rows, scratch,
+                        [&](const Runtime& own, std::int64_t first, std::int64_t rows,
+                            Scratch& part) {
+                            make_hidden(own, block, x.middle_rows(first, rows),
+                                        {t, nullptr, Precision::bf16}, part, out, first);
+                        });
+    }
     const Norm norm = norm_of(run, site == 0 ? block.attention_norm : block.mlp_norm);
     prepare_operand(*run.kernels, *run.threads, x, t, nullptr, Precision::bf16, out,
                     site == 1 ? nullptr : &norm);

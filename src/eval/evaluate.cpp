@@ -8,7 +8,7 @@
 namespace hb {
 namespace {
 
-constexpr std::int64_t kHeadRows = 256;  // rows of logits in memory at a time
+constexpr std::int64_t kHeadRows = 192;  // rows of logits in memory at a time
 
 struct WindowSums {
     double loss = 0, reference_loss = 0, kl = 0;

@@ -92,15 +92,16 @@ void tile_any_square(Tiles& t, const TileSource& s, bool rows, bool columns, flo
 }
 
 // All rows, 32 at a time, by up to two panels. The tile unit is set to exactly the rows that there
-// are; shape_rows: to how many it is set.
+// are: full tiles, or `set_rows` below one.
 template <class Tiles>
 void tile_columns(Tiles& t, const TileSource& first, const Multiply& m, int panel, bool resume,
-                  int& shape_rows) {
+                  int& set_rows) {
     TileSource s = first;
     for (int row = 0; row < m.rows; row += 32) {
         const int rows = m.rows - row < 32 ? m.rows - row : 32;
-        if (rows != shape_rows) t.set_rows(rows < 16 ? rows : 16, rows > 16 ? rows - 16 : 16);
-        shape_rows = rows;
+        const int wanted = rows % 16 ? rows : 32;
+        if (wanted != set_rows) t.set_rows(rows < 16 ? rows : 16, rows > 16 ? rows - 16 : 16);
+        set_rows = wanted;
         s.line = s.end_line;
         s.end_line = row + 32 < m.rows ? 16 * (row + 32) / m.rows : 16;
         tile_any_square(t, s, rows > 16, panel + 1 < m.panels, m.c + row * m.c_stride + 16 * panel,
@@ -128,7 +129,7 @@ inline void aim(TileSource& s, const Multiply& m, int panel, std::int64_t block,
 template <class Tiles>
 void multiply_narrow(const Multiply& m, Tiles& t) {
     const std::int64_t depth = tile_depth(m.blocks);
-    int shape_rows = 0;
+    int set_rows = 0;
     for (int panel = 0; panel < m.panels; panel += 2) {
         for (std::int64_t block = 0; block < m.blocks; block += depth) {
             const std::int64_t rest = m.blocks - block;
@@ -141,7 +142,7 @@ void multiply_narrow(const Multiply& m, Tiles& t) {
             aim(s, m, panel, block,
                 rest > depth ? m.narrow_b + panel * m.b_stride + (block + depth) * kTile
                              : m.narrow_b + (panel + 2) * m.b_stride);
-            tile_columns(t, s, m, panel, m.resume || block > 0, shape_rows);
+            tile_columns(t, s, m, panel, m.resume || block > 0, set_rows);
         }
     }
 }
@@ -153,7 +154,7 @@ template <class Tiles, class Round>
 void multiply_wide(const Multiply& m, Tiles& t, Round round) {
     alignas(64) std::uint16_t split[3 * kTermStep];
     const std::int64_t depth = tile_depth(m.blocks);
-    int shape_rows = 0;
+    int set_rows = 0;
     for (std::int64_t block = 0; block < m.blocks; block += depth) {
         const std::int64_t rest = m.blocks - block, blocks = rest < depth ? rest : depth;
         TileSource s{};
@@ -168,7 +169,7 @@ void multiply_wide(const Multiply& m, Tiles& t, Round round) {
         for (int panel = 0; panel < m.panels; panel += 2) {
             for (int term = 0; term < 3; ++term) s.a[term] = split + term * kTermStep;
             aim(s, m, panel, block, m.narrow_b + (panel + 2) * m.b_stride + block * kTile);
-            tile_columns(t, s, m, panel, m.resume || block > 0, shape_rows);
+            tile_columns(t, s, m, panel, m.resume || block > 0, set_rows);
         }
     }
 }

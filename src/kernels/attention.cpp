@@ -25,9 +25,6 @@ struct Block {
     std::int64_t low, high;        // positions that some row sees, by whole blocks of 32
 };
 
-// Keeps the rows of 16 scores apart in the cache's sets.
-constexpr std::int64_t kScorePad = 16;
-
 // Left sides have one row for each query head and row, laid out as in an Operand.
 struct Heads {
     std::int64_t count, group, dim, key_blocks, value_panels;  // group: query heads of a key head
@@ -75,8 +72,8 @@ void gather_queries(const Kernels& kernels, View<const float> q, const Heads& h,
 void multiply_keys(const Kernels& kernels, const KvCache& cache, const Heads& h, const Block& b,
                    Scratch& s) {
     const bool narrow = cache.precision == Precision::bf16;
-    const std::int64_t width = b.high - b.low, stride = width + kScorePad;
-    room(s.scores, h.group * b.rows * stride);
+    const std::int64_t width = b.high - b.low, rows = h.group * b.rows;
+    room(s.scores, (width + kScoreColumns - 1) / kScoreColumns * rows * kScoreStride);
     Multiply m;
     if (narrow)
         m.narrow_a = s.narrow_q.data();
@@ -85,17 +82,18 @@ void multiply_keys(const Kernels& kernels, const KvCache& cache, const Heads& h,
     m.a_step = h.step(b);
     m.a_stride = m.b_stride = h.key_blocks * kTile;
     m.blocks = h.key_blocks;
-    m.rows = static_cast<int>(h.group * b.rows);
-    m.c_stride = stride;
-    for (std::int64_t first = 0; first < width; first += 16 * kTilePanels) {
+    m.rows = static_cast<int>(rows);
+    m.c = s.scores.data();
+    m.c_stride = kScoreStride;
+    for (std::int64_t first = 0; first < width; first += kScoreColumns) {
         const std::int64_t from = (b.head * cache.capacity + b.low + first) / 16 * m.b_stride;
         if (narrow)
             m.narrow_b = cache.narrow_keys.data() + from;
         else
             m.wide_b = cache.wide_keys.data() + from;
-        m.panels = static_cast<int>(std::min<std::int64_t>(kTilePanels, (width - first) / 16));
-        m.c = s.scores.data() + first;
+        m.panels = static_cast<int>(std::min<std::int64_t>(kScoreColumns, width - first) / 16);
         kernels.multiply(m);
+        m.c += rows * kScoreStride;
     }
 }
 
@@ -106,14 +104,15 @@ void take_softmax(const Kernels& kernels, std::int64_t first, float scale, std::
         room(s.narrow_p, count);
     else
         room(s.wide_p, count);
+    std::int64_t begin[kTileRows], end[kTileRows];
     for (std::int64_t i = 0; i < h.group * b.rows; ++i) {
-        const std::int64_t end = first + b.row + i % b.rows + 1;
-        const std::int64_t begin = window > 0 ? std::max<std::int64_t>(0, end - window) : 0;
-        const std::int64_t to = place(i, width);
-        kernels.softmax({s.scores.data() + i * (width + kScorePad), width, begin - b.low,
-                         end - b.low, scale, narrow ? s.narrow_p.data() + to : nullptr,
-                         narrow ? nullptr : s.wide_p.data() + to, h.step(b)});
+        const std::int64_t past = first + b.row + i % b.rows + 1;
+        end[i] = past - b.low;
+        begin[i] = (window > 0 ? std::max<std::int64_t>(0, past - window) : 0) - b.low;
     }
+    kernels.softmax({s.scores.data(), static_cast<int>(h.group * b.rows), width, begin, end, scale,
+                     narrow ? s.narrow_p.data() : nullptr, narrow ? nullptr : s.wide_p.data(),
+                     h.step(b)});
 }
 
 void multiply_values(const Kernels& kernels, const KvCache& cache, const Heads& h, const Block& b,

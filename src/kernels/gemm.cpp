@@ -145,12 +145,12 @@ void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const Pack
 
 // Columns are taken a whole number of the transform's blocks at a time.
 void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, const Factor& up,
-                const Transform& t, const ActivationQuantizer* q, Precision precision,
-                Operand& out) {
-    const std::int64_t rows = gate.a.rows, n = gate.b.n;
+                const Transform& t, const ActivationQuantizer* q, Operand& out,
+                std::int64_t first_row) {
+    const std::int64_t rows = gate.a.rows, n = out.k;
     check(gate.a, gate.b, rows, n);
     check(up.a, up.b, rows, n);
-    const Preparer prepare(kernels, rows, n, t, q, precision, out);
+    const Preparer prepare(kernels, t, q, out);
     const std::int64_t width = t.identity() || kGateColumns % t.block == 0
                                    ? kGateColumns
                                    : std::lcm<std::int64_t>(t.block, 32);
@@ -170,7 +170,7 @@ void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, co
         take_factor(kernels, up, row, count, column, columns, stride, ups);
         kernels.silu_multiply(gates, ups, count * stride, gates);
         for (std::int64_t r = 0; r < count; r += kPrepareRows) {
-            prepare(gates + r * stride, ups + r * stride, row + r,
+            prepare(gates + r * stride, ups + r * stride, first_row + row + r,
                     std::min(kPrepareRows, count - r), column, stride);
         }
     });

@@ -101,7 +101,7 @@ void accumulate_gram(const Kernels& kernels, Threads& threads, const Operand& x,
     if (h.rows != x.k || h.cols != x.k) {
         fail("the Gram matrix of {} columns into ({}, {})", x.k, h.rows, h.cols);
     }
-    const std::int64_t band = kBand / 2;
+    const std::int64_t band = x.k >= 1024 ? kBand : kBand / 2;
     const std::int64_t bands = (x.k + band - 1) / band, tiles = (x.k + kAcross - 1) / kAcross + 1;
     Transposed t;
     const std::int64_t chunk = std::max<std::int64_t>(kChunkBytes / (4 * x.padded_k()) / 32 * 32, 32);

@@ -92,11 +92,14 @@ struct Factor {
     float alpha = 1;
     const float* bias = nullptr;
 };
-// silu(gate) * up, transformed and quantized or rounded as prepare_operand does it: (rows, n) that
-// are never in memory as numbers.
+// Gives an operand its shape; its numbers are not set, but for zeros below the last row.
+void shape_operand(std::int64_t rows, std::int64_t k, Precision precision, Operand& out);
+// silu(gate) * up, transformed and quantized or rounded as prepare_operand does it, into rows
+// [first_row, first_row + rows) of a shaped operand; first_row is a multiple of 16. Gate and up are
+// never in memory.
 void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, const Factor& up,
-                const Transform& t, const ActivationQuantizer* q, Precision precision,
-                Operand& out);
+                const Transform& t, const ActivationQuantizer* q, Operand& out,
+                std::int64_t first_row = 0);
 
 // h (k, k) += x^T x for a bf16 operand, upper triangle only, rows taken in order, 32 at a time, by
 // the dot product above (the tail block is zero-padded). h is in natural column order.

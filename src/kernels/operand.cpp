@@ -65,15 +65,7 @@ void check(std::int64_t k, const Transform& t, const ActivationQuantizer* q) {
 
 }  // namespace
 
-Preparer::Preparer(const Kernels& kernels, std::int64_t rows, std::int64_t k, const Transform& t,
-                   const ActivationQuantizer* q, Precision precision, Operand& out)
-    : kernels_(kernels),
-      transform_(t),
-      quantizer_(q),
-      fast_(q ? fast_rule(kernels, *q) : nullptr),
-      fast_transform_(false),
-      out_(out) {
-    check(k, t, q);
+void shape_operand(std::int64_t rows, std::int64_t k, Precision precision, Operand& out) {
     out.rows = rows;
     out.k = k;
     out.precision = precision;
@@ -81,6 +73,17 @@ Preparer::Preparer(const Kernels& kernels, std::int64_t rows, std::int64_t k, co
         make_room(out, out.narrow);
     else
         make_room(out, out.wide);
+}
+
+Preparer::Preparer(const Kernels& kernels, const Transform& t, const ActivationQuantizer* q,
+                   Operand& out)
+    : kernels_(kernels),
+      transform_(t),
+      quantizer_(q),
+      fast_(q ? fast_rule(kernels, *q) : nullptr),
+      fast_transform_(false),
+      out_(out) {
+    check(out.k, t, q);
     if (t.identity()) return;
     fast_transform_ = t.kind->name == "hadamard" || t.kind->name == "randomized-hadamard";
     if (t.kind->name != "randomized-hadamard") return;
@@ -130,7 +133,8 @@ void Preparer::operator()(float* x, float* spare, std::int64_t row, std::int64_t
 void prepare_operand(const Kernels& kernels, Threads& threads, View<const float> x,
                      const Transform& t, const ActivationQuantizer* q, Precision precision,
                      Operand& out, const Norm* norm) {
-    const Preparer prepare(kernels, x.rows, x.cols, t, q, precision, out);
+    shape_operand(x.rows, x.cols, precision, out);
+    const Preparer prepare(kernels, t, q, out);
     const std::int64_t width = out.padded_k();
     std::vector<AlignedVector<float>> buffers(static_cast<std::size_t>(threads.count()));
     threads.loop((x.rows + kRowsATask - 1) / kRowsATask, [&](std::int64_t i, int thread) {

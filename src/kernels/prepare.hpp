@@ -9,10 +9,9 @@ namespace hb {
 
 class Preparer {
 public:
-    // Throws Error when the transform or the quantizer's groups do not divide k. `out` is given its
-    // shape; q may be null.
-    Preparer(const Kernels& kernels, std::int64_t rows, std::int64_t k, const Transform& t,
-             const ActivationQuantizer* q, Precision precision, Operand& out);
+    // Throws Error when the transform or the quantizer's groups do not divide out.k; q may be null.
+    Preparer(const Kernels& kernels, const Transform& t, const ActivationQuantizer* q,
+             Operand& out);
 
     // x (rows, width) without gaps, a few rows: columns [column, column + width) of rows
     // [row, row + rows). Both x and `spare`, of the same size, are overwritten. column and width are

@@ -2,6 +2,7 @@
 // Every task in plain C++, the oracle of the others: same operations, same order, same bits. Its
 // rules refuse everything, which leaves quantization to the reference of schemes/.
 #include <cmath>
+#include <vector>
 
 #include "core/float_bits.hpp"
 #include "kernels/table.hpp"
@@ -111,18 +112,24 @@ void silu_multiply(const float* gate, const float* up, std::int64_t n, float* ou
 }
 
 void softmax(const Softmax& s) {
-    float top = -INFINITY, lanes[16] = {};
-    for (std::int64_t i = s.begin; i < s.end; ++i) {
-        s.scores[i] *= s.scale;
-        top = s.scores[i] > top ? s.scores[i] : top;
+    std::vector<float> row(static_cast<std::size_t>(s.width));
+    for (int r = 0; r < s.rows; ++r) {
+        float top = -INFINITY, lanes[16] = {};
+        for (std::int64_t i = s.begin[r]; i < s.end[r]; ++i) {
+            float& x = row[static_cast<std::size_t>(i)] = s.scores[score_index(s, r, i)] * s.scale;
+            top = x > top ? x : top;
+        }
+        for (std::int64_t i = 0; i < s.width; ++i) {
+            float& x = row[static_cast<std::size_t>(i)];
+            x = i >= s.begin[r] && i < s.end[r] ? exp_of(x - top) : 0;
+            lanes[i % 16] += x;
+        }
+        const float part = 1 / tree(lanes);
+        for (float& x : row) x *= part;
+        const std::int64_t to = r / 16 * 16 * s.width + r % 16 * kBlock;
+        to_lanes(row.data(), s.width, s.narrow ? s.narrow + to : nullptr,
+                 s.wide ? s.wide + to : nullptr, s.step);
     }
-    for (std::int64_t i = 0; i < s.width; ++i) {
-        s.scores[i] = i >= s.begin && i < s.end ? exp_of(s.scores[i] - top) : 0;
-        lanes[i % 16] += s.scores[i];
-    }
-    const float part = 1 / tree(lanes);
-    for (std::int64_t i = 0; i < s.width; ++i) s.scores[i] *= part;
-    to_lanes(s.scores, s.width, s.narrow, s.wide, s.step);
 }
 
 double log_sum_exp(const float* x, std::int64_t n) {

@@ -10,7 +10,8 @@ namespace {
 
 // e^x: n = x / ln 2 to nearest, r = x - n ln 2 in two steps, a polynomial of degree 7 in r, then n
 // is added to the exponent. The same operations as exp_of() in ref.cpp.
-inline V exp(V x) {
+// e^x between the bounds kExpLow and kExpHigh
+inline V exp_inside(V x) {
     const V magic = set(12582912.f);
     const V shifted = fma(x, set(1.44269504f), magic), n = shifted - magic;
     const V r = fnma(n, set(-2.12194440e-4f), fnma(n, set(0.693359375f), x));
@@ -21,9 +22,16 @@ inline V exp(V x) {
     p = fma(p, r, set(1.6666665459e-1f));
     p = fma(p, r, set(5.0000001201e-1f));
     p = fma(p, r * r, r) + set(1.f);
-    const V y = floats(bits(p) + left<23>(bits(shifted)));
-    const V high = select(less_equal(x, set(kExpHigh)), y, x + floats(set(0x7f800000u)));
+    return floats(bits(p) + left<23>(bits(shifted)));
+}
+
+inline V exp(V x) {
+    const V high = select(less_equal(x, set(kExpHigh)), exp_inside(x), x + floats(set(0x7f800000u)));
     return select(less(x, set(kExpLow)), set(0.f), high);
+}
+// x <= 0, or the NaN that arithmetic makes
+inline V exp_below_zero(V x) {
+    return select(less(x, set(kExpLow)), set(0.f), exp_inside(x));
 }
 
 template <class T, class Add>
@@ -56,6 +64,12 @@ inline N round_bits(V x) {
     const N rounded = u + set(0x7fffu) + (right<16>(u) & set(1u));
     const N quiet = u | set(0x400000u);
     return select(less(set(0x7f800000u), u & set(0x7fffffffu)), quiet, rounded);
+}
+
+// The same for numbers that are not negative, and the NaN that arithmetic makes.
+inline N round_positive(V x) {
+    const N u = bits(x);
+    return u + set(0x7fffu) + (right<16>(u) & set(1u));
 }
 
 inline void store_block(V low, V high, std::uint16_t* narrow, float* wide) {
@@ -100,37 +114,83 @@ void silu_multiply(const float* gate, const float* up, std::int64_t n, float* ou
     store_first(out + i, rest, silu(load_first(gate + i, rest), load_first(up + i, rest)));
 }
 
-// The scores of a row, scaled, with -infinity where a position is not seen.
-inline V seen_scores(const Softmax& s, std::int64_t i) {
-    const V v = load(s.scores + i) * set(s.scale);
-    if (i >= s.begin && i + 16 <= s.end) return v;
+// x, or -infinity where a position from i on is not seen by the row.
+inline V seen(const Softmax& s, int r, std::int64_t i, V x) {
     const V hidden = floats(set(0xff800000u));
     const N position = count_up() + set(static_cast<std::uint32_t>(i));
-    const N begin = set(static_cast<std::uint32_t>(s.begin)),
-            end = set(static_cast<std::uint32_t>(s.end));
-    return select(less(position, begin), hidden, select(less(position, end), v, hidden));
+    const N begin = set(static_cast<std::uint32_t>(s.begin[r])),
+            end = set(static_cast<std::uint32_t>(s.end[r]));
+    return select(less(position, begin), hidden, select(less(position, end), x, hidden));
 }
 
+// Gives `one` the 16 scores at every place of a row's blocks in a chunk, those that are not seen
+// as -infinity.
+template <class One>
+[[gnu::always_inline]] inline void each_seen(const Softmax& s, int r, std::int64_t chunk, One one) {
+    std::int64_t first = s.begin[r] / kBlock * kBlock,
+                 last = (s.end[r] + kBlock - 1) / kBlock * kBlock;
+    if (first < chunk) first = chunk;
+    if (last > chunk + kScoreColumns) last = chunk + kScoreColumns;
+    float* at = s.scores + score_index(s, r, chunk) - chunk;
+    std::int64_t whole = s.end[r] / 16 * 16;
+    if (whole > last) whole = last;
+    if (whole < s.begin[r] || first < s.begin[r]) whole = first;
+    for (std::int64_t i = first; i < whole; i += 16) one(at + i, load(at + i));
+    for (std::int64_t i = whole > first ? whole : first; i < last; i += 16)
+        one(at + i, seen(s, r, i, load(at + i)));
+}
+
+inline void store_parts(const Softmax& s, const float (&parts)[kTileRows]) {
+    for (std::int64_t i = 0; i < s.width; i += kBlock) {
+        for (int r = 0; r < s.rows; ++r) {
+            const bool seen = i + kBlock > s.begin[r] && i < s.end[r];
+            const float* from = s.scores + score_index(s, r, i);
+            const V part = set(parts[r]);
+            const std::int64_t to = r / 16 * 16 * s.width + i / kBlock * s.step + r % 16 * kBlock;
+            const V low = seen ? load(from) * part : set(0.f),
+                    high = seen ? load(from + 16) * part : set(0.f);
+            if (s.wide) {
+                store_pairs(s.wide + to, low, high);
+                continue;
+            }
+            const N both = right<16>(round_positive(low)) |
+                           (round_positive(high) & set(0xffff0000u));
+            store(reinterpret_cast<std::uint32_t*>(s.narrow + to), both);
+        }
+    }
+}
+
+// Chunk by chunk, so that memory is walked in order; a row sees its positions in order too.
 void softmax(const Softmax& s) {
-    const std::int64_t first = s.begin / kBlock * kBlock,
-                       last = (s.end + kBlock - 1) / kBlock * kBlock;
-    V tops = floats(set(0xff800000u));
-    for (std::int64_t i = first; i < last; i += 16) tops = max(seen_scores(s, i), tops);
-    const V top = set(largest(tops));
-    V total = set(0.f);
-    for (std::int64_t i = first; i < last; i += 16) {
-        const V e = exp(seen_scores(s, i) - top);
-        store(s.scores + i, e);
-        total = total + e;
+    alignas(64) float lanes[kTileRows][16];
+    float tops[kTileRows], parts[kTileRows];
+    const V scale = set(s.scale);
+    for (int r = 0; r < s.rows; ++r) store(lanes[r], floats(set(0xff800000u)));
+    for (std::int64_t chunk = 0; chunk < s.width; chunk += kScoreColumns) {
+        for (int r = 0; r < s.rows; ++r) {
+            V top = load(lanes[r]);
+            each_seen(s, r, chunk, [&](float*, V x) { top = max(x, top); });
+            store(lanes[r], top);
+        }
     }
-    const V part = set(1 / sum(total));
-    std::int64_t to = 0;
-    for (std::int64_t i = 0; i < s.width; i += kBlock, to += s.step) {
-        const bool seen = i >= first && i < last;
-        const V low = seen ? load(s.scores + i) * part : set(0.f);
-        const V high = seen ? load(s.scores + i + 16) * part : set(0.f);
-        store_block(low, high, s.narrow ? s.narrow + to : nullptr, s.wide ? s.wide + to : nullptr);
+    for (int r = 0; r < s.rows; ++r) {
+        tops[r] = largest(load(lanes[r])) * s.scale;
+        store(lanes[r], set(0.f));
     }
+    for (std::int64_t chunk = 0; chunk < s.width; chunk += kScoreColumns) {
+        for (int r = 0; r < s.rows; ++r) {
+            V total = load(lanes[r]);
+            const V top = set(tops[r]);
+            each_seen(s, r, chunk, [&](float* at, V x) {
+                const V e = exp_below_zero(x * scale - top);
+                store(at, e);
+                total = total + e;
+            });
+            store(lanes[r], total);
+        }
+    }
+    for (int r = 0; r < s.rows; ++r) parts[r] = 1 / sum(load(lanes[r]));
+    store_parts(s, parts);
 }
 
 double log_sum_exp(const float* x, std::int64_t n) {

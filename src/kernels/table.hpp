@@ -31,17 +31,23 @@ struct Multiply {
     bool resume = false;
 };
 
-// Scores of one row at positions [0, width) -> probabilities in lane order, in the one that is
-// given.
+// Scores of rows at positions [0, width) -> probabilities, in the one that is given: left tiles as
+// in a Multiply, their blocks `step` apart. The scores lie in chunks of kScoreColumns positions:
+// row r of chunk c is at (c * rows + r) * kScoreStride, which keeps 16 rows apart in a cache's sets.
+constexpr int kScoreColumns = 128, kScoreStride = 144;
 struct Softmax {
-    float* scores = nullptr;          // (width), overwritten
-    std::int64_t width = 0;           // a multiple of 32
-    std::int64_t begin = 0, end = 0;  // positions that are seen; the others get 0
+    float* scores = nullptr;  // overwritten
+    int rows = 0;
+    std::int64_t width = 0;                              // a multiple of 32
+    const std::int64_t *begin = nullptr, *end = nullptr;  // (rows): what is seen; the rest gets 0
     float scale = 1;
     std::uint16_t* narrow = nullptr;
     float* wide = nullptr;
-    std::int64_t step = kBlock;  // from a block of probabilities to the next
+    std::int64_t step = kBlock;
 };
+constexpr std::int64_t score_index(const Softmax& s, std::int64_t row, std::int64_t position) {
+    return (position / kScoreColumns * s.rows + row) * kScoreStride + position % kScoreColumns;
+}
 
 // Where block `block` of row `row` lies.
 constexpr std::int64_t left_index(const Multiply& m, std::int64_t row, std::int64_t block) {

@@ -219,8 +219,9 @@ TEST(GatedGemm, IsItsPartsOneAfterTheOther) {
                 auto all = wide_kernels();
                 all.push_back(&ref());
                 for (const Kernels* kernels : all) {
+                    shape_operand(rows, n, Precision::bf16, got);
                     gated_gemm(*kernels, two, {a, gate, .5f, bias.row(0)}, {a, up, .25f}, t,
-                               quantizer, Precision::bf16, got);
+                               quantizer, got);
                     EXPECT_TRUE(got.narrow == expected.narrow)
                         << name_of(*kernels) << ' ' << rows << ' ' << n << ' ' << text;
                 }
