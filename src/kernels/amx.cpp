@@ -44,6 +44,11 @@ struct TileUnit {
     void load(const void* p, std::int64_t stride) {
         asm volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(p), "r"(stride), "i"(T) : "memory");
     }
+    // into no cache nearer than L2
+    template <int T>
+    void stream(const void* p, std::int64_t stride) {
+        asm volatile("tileloaddt1 (%0,%1,1), %%tmm%c2" ::"r"(p), "r"(stride), "i"(T) : "memory");
+    }
     template <int T>
     void store(void* p, std::int64_t stride) {
         asm volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(p), "r"(stride), "i"(T) : "memory");
@@ -76,7 +81,7 @@ void multiply_amx(const Multiply& m) {
 }  // namespace
 
 const Kernels kAmxKernels = {
-    "amx",      2, multiply_amx, transpose, hadamard, to_lanes, kFastRules, rms_norm, silu_multiply, softmax,   log_sum_exp, kl_divergence,
+    "amx",      2, multiply_amx, finish, transpose, hadamard, to_lanes, kFastRules, rms_norm, silu_multiply, softmax,   log_sum_exp, kl_divergence,
 };
 
 }  // namespace hb

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The dot product on tiles of 16 x 16 outputs, two by two: a step takes 32 k of 32 rows and of 32
 // columns. Left rows and panels are tiles as they lie. K is cut so that a strip of two panels stays
-// in L1 (kTileDepth KB each) while the left tiles stream past it from L2; meanwhile the next strip
-// is asked for, a part of it at each step, so that it is in L2 when its turn comes. A left side in fp32 is split into three bf16 terms, whose sum is the
+// in L1 (kTileDepth KB each) while the left tiles stream past it from L2, loaded with the hint not
+// to take its place; meanwhile the next strip is asked for, a part of it at each step, so that it
+// is in L2 when its turn comes. A left side in fp32 is split into three bf16 terms, whose sum is the
 // number to 24 bits, and each step takes its largest term first. `Tiles` is the tile unit or, in
 // the tests, a model of it.
 //     0 1   sums: rows 0..15 by columns 0..15 and 16..31
@@ -15,7 +16,7 @@
 namespace hb {
 namespace {
 
-constexpr std::int64_t kTileDepth = 11;  // blocks between two visits of a sum's memory, at most
+constexpr std::int64_t kTileDepth = 18;  // blocks between two visits of a sum's memory, at most
 constexpr std::int64_t kLine = 64;       // bytes of a tile row
 
 struct TileSource {
@@ -44,11 +45,11 @@ void tile_steps(Tiles& t, const TileSource& s) {
         ask_ahead(s, block);
         for (int term = 0; term < s.terms; ++term) {
             const std::uint16_t* a = s.a[term] + block * s.a_step;
-            t.template load<4>(a, kLine);
+            t.template stream<4>(a, kLine);
             t.template dot<0, 4, 6>();
             if constexpr (Columns) t.template dot<1, 4, 7>();
             if constexpr (Rows) {
-                t.template load<5>(a + s.a_below, kLine);
+                t.template stream<5>(a + s.a_below, kLine);
                 t.template dot<2, 5, 6>();
                 if constexpr (Columns) t.template dot<3, 5, 7>();
             }

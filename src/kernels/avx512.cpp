@@ -12,7 +12,7 @@
 namespace hb {
 
 const Kernels kAvx512Kernels = {
-    "avx512",   kTilePanels,   multiply, transpose,   hadamard,      to_lanes,
+    "avx512",   kTilePanels,   multiply, finish, transpose,   hadamard,      to_lanes,
     kFastRules, rms_norm, silu_multiply, softmax,   log_sum_exp, kl_divergence,
 };
 

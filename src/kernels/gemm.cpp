@@ -42,24 +42,6 @@ Cut choose_cut(std::int64_t rows, std::int64_t panels, int threads) {
     return cut;
 }
 
-struct Epilogue {
-    float alpha;
-    const float* bias;
-    bool add;
-};
-
-// c = acc finished; acc may be c itself
-void finish(const float* acc, std::int64_t n, const Epilogue& e, const float* bias, float* c) {
-    if (e.add) {
-        for (std::int64_t i = 0; i < n; ++i) c[i] = c[i] + e.alpha * acc[i];
-    } else if (e.alpha != 1 || acc != c) {
-        for (std::int64_t i = 0; i < n; ++i) c[i] = e.alpha * acc[i];
-    }
-    if (bias) {
-        for (std::int64_t i = 0; i < n; ++i) c[i] = c[i] + bias[i];
-    }
-}
-
 Multiply describe(const Operand& a, const PackedMatrix& b, std::int64_t row, std::int64_t rows,
                   std::int64_t panel, std::int64_t panels) {
     Multiply m;
@@ -101,12 +83,11 @@ void take_factor(const Kernels& kernels, const Factor& f, std::int64_t row, std:
         m.c_stride = width;
         kernels.multiply(m);
     }
-    const Epilogue e{f.alpha, f.bias, false};
-    for (std::int64_t r = 0; r < rows; ++r) {
-        float* sums = to + r * width;
-        finish(sums, columns, e, f.bias ? f.bias + column : nullptr, sums);
-        std::fill(sums + columns, sums + width, 0.f);
-    }
+    kernels.finish({to, width, to, width, rows, columns, f.alpha,
+                    f.bias ? f.bias + column : nullptr, false});
+    if (columns == width) return;
+    for (std::int64_t r = 0; r < rows; ++r)
+        std::fill(to + r * width + columns, to + (r + 1) * width, 0.f);
 }
 
 void check(const Operand& a, const PackedMatrix& b, std::int64_t rows, std::int64_t cols) {
@@ -126,7 +107,6 @@ void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const Pack
     const std::int64_t step = a.precision == Precision::bf16 ? kernels.panels : kTilePanels;
     const Cut cut = choose_cut(a.rows, panels, threads.count());
     const std::int64_t down = divide_up(a.rows, cut.rows), across = divide_up(panels, cut.panels);
-    const Epilogue e{alpha, bias, add};
     threads.loop(down * across, [&](std::int64_t i, int) {
         alignas(64) float acc[kTileRows * kTilePanels * 16];
         const std::int64_t row = i / across * cut.rows, rows = std::min(cut.rows, a.rows - row);
@@ -135,10 +115,9 @@ void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const Pack
         for (std::int64_t panel = first; panel < end; panel += step) {
             const std::int64_t width = 16 * std::min(step, end - panel), column = 16 * panel;
             sum_up(kernels, a, b, row, rows, column, width, acc);
-            for (std::int64_t r = 0; r < rows; ++r) {
-                finish(acc + r * width, std::min(c.cols - column, width), e,
-                       bias ? bias + column : nullptr, c.row(row + r) + column);
-            }
+            kernels.finish({acc, width, c.row(row) + column, c.stride, rows,
+                            std::min(c.cols - column, width), alpha,
+                            bias ? bias + column : nullptr, add});
         }
     });
 }

@@ -40,6 +40,17 @@ void multiply(const Multiply& m) {
     }
 }
 
+void finish(const Finish& f) {
+    for (std::int64_t r = 0; r < f.rows; ++r) {
+        for (std::int64_t i = 0; i < f.columns; ++i) {
+            float& c = f.c[r * f.c_stride + i];
+            const float scaled = f.alpha * f.acc[r * f.acc_stride + i];
+            c = f.add ? c + scaled : scaled;
+            if (f.bias) c = c + f.bias[i];
+        }
+    }
+}
+
 void transpose(const std::uint32_t* const (&x)[32], std::uint32_t* const (&tiles)[2],
                std::uint32_t* const (&rows)[2]) {
     for (int side = 0; side < 2; ++side) {
@@ -160,6 +171,7 @@ const Kernels kRefKernels = {
     "ref",
     kTilePanels,
     multiply,
+    finish,
     transpose,
     hadamard,
     to_lanes,

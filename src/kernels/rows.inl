@@ -78,6 +78,29 @@ inline void store_block(V low, V high, std::uint16_t* narrow, float* wide) {
     store(reinterpret_cast<std::uint32_t*>(narrow), both);
 }
 
+inline V finished(const Finish& f, V acc, V c, V bias) {
+    const V scaled = set(f.alpha) * acc, sum = f.add ? c + scaled : scaled;
+    return f.bias ? sum + bias : sum;
+}
+
+void finish(const Finish& f) {
+    const std::int64_t whole = f.columns / 16 * 16;
+    const int rest = static_cast<int>(f.columns - whole);
+    const V zero = set(0.f);
+    for (std::int64_t r = 0; r < f.rows; ++r) {
+        const float* acc = f.acc + r * f.acc_stride;
+        float* c = f.c + r * f.c_stride;
+        for (std::int64_t i = 0; i < whole; i += 16) {
+            store(c + i, finished(f, load(acc + i), f.add ? load(c + i) : zero,
+                                  f.bias ? load(f.bias + i) : zero));
+        }
+        if (rest == 0) continue;
+        store_first(c + whole, rest,
+                    finished(f, load_first(acc + whole, rest), load_first(c + whole, rest),
+                             f.bias ? load_first(f.bias + whole, rest) : zero));
+    }
+}
+
 void to_lanes(const float* x, std::int64_t n, std::uint16_t* narrow, float* wide,
               std::int64_t step) {
     std::int64_t to = 0;

@@ -31,6 +31,18 @@ struct Multiply {
     bool resume = false;
 };
 
+// c = c + alpha acc (when adding) or alpha acc, then + bias (per column, or null), each rounded once.
+// c may be acc.
+struct Finish {
+    const float* acc = nullptr;
+    std::int64_t acc_stride = 0;
+    float* c = nullptr;
+    std::int64_t c_stride = 0, rows = 0, columns = 0;
+    float alpha = 1;
+    const float* bias = nullptr;
+    bool add = false;
+};
+
 // Scores of rows at positions [0, width) -> probabilities, in the one that is given: left tiles as
 // in a Multiply, their blocks `step` apart. The scores lie in chunks of kScoreColumns positions:
 // row r of chunk c is at (c * rows + r) * kScoreStride, which keeps 16 rows apart in a cache's sets.
@@ -66,6 +78,7 @@ struct Kernels {
     const char* name;
     int panels;  // that a product is best cut into
     void (*multiply)(const Multiply&);
+    void (*finish)(const Finish&);
     // 32 rows of x by 32 columns in lane order (as 16 words) -> two panels' tiles of x^T, and the
     // same as left tiles
     void (*transpose)(const std::uint32_t* const (&x)[32], std::uint32_t* const (&tiles)[2],

@@ -31,6 +31,10 @@ struct ModelTiles {
             std::memcpy(tiles[T][r], static_cast<const char*>(p) + r * stride, 64);
     }
     template <int T>
+    void stream(const void* p, std::int64_t stride) {
+        load<T>(p, stride);
+    }
+    template <int T>
     void store(void* p, std::int64_t stride) {
         for (int r = 0; r < rows[T]; ++r)
             std::memcpy(static_cast<char*>(p) + r * stride, tiles[T][r], 64);
