@@ -99,4 +99,12 @@ void logits(const Decoder& decoder, const Kernels& kernels, Threads& threads,
     gemm(kernels, threads, scratch.plain, decoder.head, out);
 }
 
+void losses(const Decoder& decoder, const Kernels& kernels, Threads& threads,
+            View<const float> hidden, std::span<const std::int32_t> targets, Scratch& scratch,
+            std::span<double> out) {
+    prepare_operand(kernels, threads, hidden, Transform{}, nullptr, decoder.precision,
+                    scratch.plain);
+    cross_entropy(kernels, threads, scratch.plain, decoder.head, targets, out);
+}
+
 }  // namespace hb

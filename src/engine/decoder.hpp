@@ -82,4 +82,9 @@ void forward_window(const Decoder& decoder, const Kernels& kernels, Threads& thr
 void logits(const Decoder& decoder, const Kernels& kernels, Threads& threads,
             View<const float> hidden, Scratch& scratch, View<float> out);
 
+// Cross-entropy of hidden rows for their targets, (rows) each
+void losses(const Decoder& decoder, const Kernels& kernels, Threads& threads,
+            View<const float> hidden, std::span<const std::int32_t> targets, Scratch& scratch,
+            std::span<double> out);
+
 }  // namespace hb

@@ -40,24 +40,36 @@ void logits_of(Side& side, const Kernels& kernels, Threads& threads, std::int64_
 
 // Row sums are kept apart and added in order, so that the thread that computed them does not
 // matter.
-WindowSums run_window(Side& model, Side* reference, const Kernels& kernels, Threads& threads,
+WindowSums run_alone(Side& model, const Kernels& kernels, Threads& threads,
+                     std::span<const std::int32_t> tokens, Scratch& scratch) {
+    forward_side(model, kernels, threads, tokens, scratch);
+    const auto targets = tokens.subspan(1);
+    std::vector<double> loss(targets.size());
+    losses(*model.decoder, kernels, threads,
+           model.hidden.view().middle_rows(0, static_cast<std::int64_t>(targets.size())), targets,
+           scratch, loss);
+    WindowSums total;
+    for (const double row : loss) total.loss += row;
+    return total;
+}
+
+WindowSums run_beside(Side& model, Side& reference, const Kernels& kernels, Threads& threads,
                       std::span<const std::int32_t> tokens, Scratch& scratch) {
     const auto rows = static_cast<std::int64_t>(tokens.size()), vocab = model.decoder->config.vocab;
     std::vector<WindowSums> sums(tokens.size());
     forward_side(model, kernels, threads, tokens, scratch);
-    if (reference) forward_side(*reference, kernels, threads, tokens, scratch);
+    forward_side(reference, kernels, threads, tokens, scratch);
     for (std::int64_t first = 0; first < rows; first += kHeadRows) {
         const std::int64_t count = std::min(kHeadRows, rows - first);
         logits_of(model, kernels, threads, first, count, scratch);
-        if (reference) logits_of(*reference, kernels, threads, first, count, scratch);
+        logits_of(reference, kernels, threads, first, count, scratch);
         threads.loop(count, [&](std::int64_t r, int) {
             const auto at = static_cast<std::size_t>(first + r);
             const float* q = model.logits.row(r);
             const double lse = log_sum_exp(kernels, q, vocab);
             const bool has_target = at + 1 < tokens.size();
             if (has_target) sums[at].loss = lse - q[tokens[at + 1]];
-            if (!reference) return;
-            const float* p = reference->logits.row(r);
+            const float* p = reference.logits.row(r);
             const double lse_p = log_sum_exp(kernels, p, vocab);
             if (has_target) sums[at].reference_loss = lse_p - p[tokens[at + 1]];
             sums[at].kl = kl_divergence(kernels, p, lse_p, q, lse, vocab);
@@ -87,9 +99,10 @@ EvalResult evaluate(const Decoder& model, const Decoder* reference, const Kernel
     std::int64_t targets = 0, reference_targets = 0, agreeing = 0;
     for (std::int64_t w = 0; w < windows.rows; ++w) {
         const bool compare = reference && w % options.kl_stride == 0;
-        const auto sums =
-            run_window(side, compare ? &other : nullptr, kernels, threads,
-                       {windows.row(w), static_cast<std::size_t>(windows.cols)}, scratch);
+        const std::span<const std::int32_t> tokens(windows.row(w),
+                                                   static_cast<std::size_t>(windows.cols));
+        const auto sums = compare ? run_beside(side, other, kernels, threads, tokens, scratch)
+                                  : run_alone(side, kernels, threads, tokens, scratch);
         loss += sums.loss;
         targets += windows.cols - 1;
         if (compare) {

@@ -42,29 +42,11 @@ Cut choose_cut(std::int64_t rows, std::int64_t panels, int threads) {
     return cut;
 }
 
-Multiply describe(const Operand& a, const PackedMatrix& b, std::int64_t row, std::int64_t rows,
-                  std::int64_t panel, std::int64_t panels) {
-    Multiply m;
-    m.blocks = a.padded_k() / kBlock;
-    m.a_step = a.step();
-    m.a_stride = m.b_stride = m.blocks * kTile;
-    if (a.precision == Precision::bf16)
-        m.narrow_a = a.narrow.data() + a.at(row);
-    else
-        m.wide_a = a.wide.data() + a.at(row);
-    if (b.precision == Precision::bf16)
-        m.narrow_b = b.narrow.data() + panel * m.b_stride;
-    else
-        m.wide_b = b.wide.data() + panel * m.b_stride;
-    m.rows = static_cast<int>(rows);
-    m.panels = static_cast<int>(panels);
-    return m;
-}
-
 // acc (rows, width): sums of rows [row, row + rows) and columns [column, column + width)
 void sum_up(const Kernels& kernels, const Operand& a, const PackedMatrix& b, std::int64_t row,
             std::int64_t rows, std::int64_t column, std::int64_t width, float* acc) {
-    Multiply m = describe(a, b, row, rows, column / 16, width / 16);
+    Multiply m = left_of(a, row, rows);
+    take_right(m, b, column / 16, width / 16);
     m.c = acc;
     m.c_stride = width;
     kernels.multiply(m);
@@ -77,8 +59,9 @@ void take_factor(const Kernels& kernels, const Factor& f, std::int64_t row, std:
                  std::int64_t column, std::int64_t columns, std::int64_t width, float* to) {
     const std::int64_t whole = divide_up(columns, 16) * 16;
     for (std::int64_t done = 0; done < whole; done += 16 * kTilePanels) {
-        Multiply m = describe(f.a, f.b, row, rows, (column + done) / 16,
-                              std::min<std::int64_t>(kTilePanels, (whole - done) / 16));
+        Multiply m = left_of(f.a, row, rows);
+        take_right(m, f.b, (column + done) / 16,
+                   std::min<std::int64_t>(kTilePanels, (whole - done) / 16));
         m.c = to + done;
         m.c_stride = width;
         kernels.multiply(m);

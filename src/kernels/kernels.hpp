@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "core/matrix.hpp"
@@ -132,8 +133,13 @@ void append(KvCache& cache, Threads& threads, View<const float> k, View<const fl
 void attention(const Kernels& kernels, Threads& threads, View<const float> q, std::int64_t first,
                const KvCache& cache, float scale, std::int64_t window, View<float> out);
 
-// log(sum(exp(x))) in fp32 terms summed in 16 strided fp64 lanes, then a fixed tree.
+// log(sum(exp(x))): fp32 terms summed in fp64, 512 numbers at a time, the parts in order.
 double log_sum_exp(const Kernels& kernels, const float* x, std::int64_t n);
+// loss[r] = log_sum_exp(row r of a b^T) - its number targets[r], (rows) both, without the rows ever
+// being in memory. Throws Error when a target is not a column.
+void cross_entropy(const Kernels& kernels, Threads& threads, const Operand& a,
+                   const PackedMatrix& b, std::span<const std::int32_t> targets,
+                   std::span<double> loss);
 // sum_i p_i (log p_i - log q_i) of two logit rows whose log_sum_exp are given.
 double kl_divergence(const Kernels& kernels, const float* p, double lse_p, const float* q,
                      double lse_q, std::int64_t n);

@@ -65,6 +65,28 @@ void check(std::int64_t k, const Transform& t, const ActivationQuantizer* q) {
 
 }  // namespace
 
+Multiply left_of(const Operand& a, std::int64_t row, std::int64_t rows) {
+    Multiply m;
+    m.blocks = a.padded_k() / kBlock;
+    m.a_step = a.step();
+    m.a_stride = m.blocks * kTile;
+    m.rows = static_cast<int>(rows);
+    if (a.precision == Precision::bf16)
+        m.narrow_a = a.narrow.data() + a.at(row);
+    else
+        m.wide_a = a.wide.data() + a.at(row);
+    return m;
+}
+
+void take_right(Multiply& m, const PackedMatrix& b, std::int64_t panel, std::int64_t panels) {
+    m.b_stride = m.blocks * kTile;
+    m.panels = static_cast<int>(panels);
+    if (b.precision == Precision::bf16)
+        m.narrow_b = b.narrow.data() + panel * m.b_stride;
+    else
+        m.wide_b = b.wide.data() + panel * m.b_stride;
+}
+
 void shape_operand(std::int64_t rows, std::int64_t k, Precision precision, Operand& out) {
     out.rows = rows;
     out.k = k;

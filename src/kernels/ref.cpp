@@ -143,12 +143,12 @@ void softmax(const Softmax& s) {
     }
 }
 
-double log_sum_exp(const float* x, std::int64_t n) {
+PartOfSum sum_exp(const float* x, std::int64_t n) {
     float top = -INFINITY;
     double lanes[16] = {};
     for (std::int64_t i = 0; i < n; ++i) top = x[i] > top ? x[i] : top;
     for (std::int64_t i = 0; i < n; ++i) lanes[i % 16] += exp_of(x[i] - top);
-    return top + std::log(tree(lanes));
+    return {top, tree(lanes)};
 }
 
 double kl_divergence(const float* p, double lse_p, const float* q, double lse_q, std::int64_t n) {
@@ -180,7 +180,7 @@ const Kernels kRefKernels = {
     rms_norm,
     silu_multiply,
     softmax,
-    log_sum_exp,
+    sum_exp,
     kl_divergence,
 };
 

@@ -36,10 +36,6 @@ void rms_norm(const Kernels& kernels, Threads& threads, View<const float> x, con
              [&](std::int64_t r) { kernels.rms_norm(x.row(r), weight, eps, x.cols, y.row(r)); });
 }
 
-double log_sum_exp(const Kernels& kernels, const float* x, std::int64_t n) {
-    return kernels.log_sum_exp(x, n);
-}
-
 double kl_divergence(const Kernels& kernels, const float* p, double lse_p, const float* q,
                      double lse_q, std::int64_t n) {
     return kernels.kl_divergence(p, lse_p, q, lse_q, n);

@@ -216,7 +216,7 @@ void softmax(const Softmax& s) {
     store_parts(s, parts);
 }
 
-double log_sum_exp(const float* x, std::int64_t n) {
+PartOfSum sum_exp(const float* x, std::int64_t n) {
     const V hidden = floats(set(0xff800000u));
     const std::int64_t whole = n / 16 * 16;
     const M tail = less(count_up(), set(static_cast<std::uint32_t>(n - whole)));
@@ -228,7 +228,7 @@ double log_sum_exp(const float* x, std::int64_t n) {
     for (std::int64_t i = 0; i < whole; i += 16)
         total = total + to_double(exp(load(x + i) - set(top)));
     total = total + to_double(exp(last - set(top)));
-    return top + __builtin_log(sum(total));
+    return {top, sum(total)};
 }
 
 inline D kl_terms(V p, D lse_p, V q, D lse_q, D total) {

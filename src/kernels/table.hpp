@@ -31,6 +31,11 @@ struct Multiply {
     bool resume = false;
 };
 
+// Rows [row, row + rows) of a; row is a multiple of 16. In operand.cpp.
+Multiply left_of(const Operand& a, std::int64_t row, std::int64_t rows);
+// Panels [panel, panel + panels) of b. In operand.cpp.
+void take_right(Multiply& m, const PackedMatrix& b, std::int64_t panel, std::int64_t panels);
+
 // c = c + alpha acc (when adding) or alpha acc, then + bias (per column, or null), each rounded once.
 // c may be acc.
 struct Finish {
@@ -74,6 +79,13 @@ struct FastRules {
     QuantizeRow nv_absmax, nv_four_over_six, nv_sweep4, nv_sweep8, nv_sweep;
 };
 
+// Of a part of a row: its largest x, and the sum of e^(x - top) in 16 strided fp64 lanes, then a
+// fixed tree.
+struct PartOfSum {
+    float top;
+    double sum;
+};
+
 struct Kernels {
     const char* name;
     int panels;  // that a product is best cut into
@@ -91,7 +103,7 @@ struct Kernels {
     void (*rms_norm)(const float* x, const float* weight, float eps, std::int64_t n, float* y);
     void (*silu_multiply)(const float* gate, const float* up, std::int64_t n, float* out);
     void (*softmax)(const Softmax&);
-    double (*log_sum_exp)(const float* x, std::int64_t n);
+    PartOfSum (*sum_exp)(const float* x, std::int64_t n);
     double (*kl_divergence)(const float* p, double lse_p, const float* q, double lse_q,
                             std::int64_t n);
 };

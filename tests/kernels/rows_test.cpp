@@ -119,6 +119,29 @@ TEST(LogSumExpAndKl, AgreeWithDoubles) {
     }
 }
 
+TEST(CrossEntropy, IsThatOfTheLogits) {
+    Threads one(1), two(2);
+    for (const std::int64_t n : {5, 512, 1037}) {
+        const auto x = bf16_matrix(200, 64, 1), w = bf16_matrix(n, 64, 2);
+        const auto b = pack(w.view(), Precision::bf16, one);
+        const auto logits = product(ref(), one, operand(ref(), x), b);
+        std::vector<std::int32_t> targets;
+        std::vector<double> loss(200);
+        for (int r = 0; r < 200; ++r) targets.push_back(static_cast<std::int32_t>(7 * r % n));
+        auto all = wide_kernels();
+        all.push_back(&ref());
+        for (const Kernels* kernels : all) {
+            cross_entropy(*kernels, two, operand(*kernels, x), b, targets, loss);
+            for (std::int64_t r = 0; r < 200; ++r) {
+                const auto at = static_cast<std::size_t>(r);
+                EXPECT_EQ(loss[at], log_sum_exp(ref(), logits.row(r), n) - logits(r, targets[at]));
+            }
+        }
+        targets[3] = static_cast<std::int32_t>(n);
+        EXPECT_THROW(cross_entropy(ref(), one, operand(ref(), x), b, targets, loss), Error);
+    }
+}
+
 }  // namespace
 
 }  // namespace hb
