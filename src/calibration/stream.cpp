@@ -158,7 +158,7 @@ void Stream::take_in(Statistics& statistics) {
     statistics.largest =
         std::max(statistics.largest, largest_bf16(*run_.threads, observed_.narrow));
     if (statistics.hessian.empty()) return;
-    accumulate_gram(*run_.kernels, *run_.threads, observed_, statistics.hessian.view());
+    accumulate_gram(*run_.kernels, *run_.threads, observed_, gram_, statistics.hessian.view());
     const auto k = static_cast<double>(observed_.k);
     totals_.hessian_flops += 2.0 * static_cast<double>(observed_.rows) * k * k;
 }

@@ -69,6 +69,7 @@ private:
     Pass pass_;
     Scratch scratch_;
     Operand observed_;
+    GramBuffers gram_;
     Matrix<float> h_;
     StreamTotals totals_;
 };

@@ -17,13 +17,8 @@ constexpr std::int64_t kBand = 192;     // rows of a task, half of it for small 
 constexpr std::int64_t kDiagonal = 48;  // of which so many share their first column at the diagonal
 constexpr std::int64_t kAcross = kTilePanels * 16;
 
-struct Transposed {
-    std::int64_t blocks = 0, features = 0;  // of tokens; padded to 32
-    AlignedVector<std::uint16_t> panels, rows;  // (features / 16, blocks, tile), both
-};
-
 void transpose_chunk(const Kernels& kernels, Threads& threads, const Operand& x, std::int64_t first,
-                     std::int64_t end, Transposed& t) {
+                     std::int64_t end, GramBuffers& t) {
     t.features = x.padded_k();
     t.blocks = (end - first + kBlock - 1) / kBlock;
     t.panels.resize(static_cast<std::size_t>(t.features * t.blocks * kBlock));
@@ -51,7 +46,7 @@ void transpose_chunk(const Kernels& kernels, Threads& threads, const Operand& x,
 
 // Rows [row, row + rows) and columns [column, column + columns) of h, those below the diagonal
 // excepted; row and column are multiples of 16.
-void gram_part(const Kernels& kernels, const Transposed& t, View<float> h, std::int64_t row,
+void gram_part(const Kernels& kernels, const GramBuffers& t, View<float> h, std::int64_t row,
                std::int64_t rows, std::int64_t column, std::int64_t columns) {
     alignas(64) float acc[kBand * kTilePanels * 16];
     Multiply m;
@@ -78,7 +73,7 @@ void gram_part(const Kernels& kernels, const Transposed& t, View<float> h, std::
     }
 }
 
-void gram_tile(const Kernels& kernels, const Transposed& t, View<float> h, std::int64_t row,
+void gram_tile(const Kernels& kernels, const GramBuffers& t, View<float> h, std::int64_t row,
                std::int64_t rows, std::int64_t column, std::int64_t columns) {
     const std::int64_t step = 16 * kernels.panels;
     for (std::int64_t done = 0; done < columns; done += step) {
@@ -86,7 +81,7 @@ void gram_tile(const Kernels& kernels, const Transposed& t, View<float> h, std::
     }
 }
 
-void diagonal_square(const Kernels& kernels, const Transposed& t, View<float> h, std::int64_t row,
+void diagonal_square(const Kernels& kernels, const GramBuffers& t, View<float> h, std::int64_t row,
                      std::int64_t rows) {
     for (std::int64_t r = 0; r < rows; r += kDiagonal) {
         gram_tile(kernels, t, h, row + r, std::min(kDiagonal, rows - r), row + r, rows - r);
@@ -95,7 +90,8 @@ void diagonal_square(const Kernels& kernels, const Transposed& t, View<float> h,
 
 }  // namespace
 
-void accumulate_gram(const Kernels& kernels, Threads& threads, const Operand& x, View<float> h) {
+void accumulate_gram(const Kernels& kernels, Threads& threads, const Operand& x, GramBuffers& t,
+                     View<float> h) {
     if (x.precision != Precision::bf16)
         fail("a Gram matrix is made of a bf16 operand, not of an fp32 one");
     if (h.rows != x.k || h.cols != x.k) {
@@ -103,7 +99,6 @@ void accumulate_gram(const Kernels& kernels, Threads& threads, const Operand& x,
     }
     const std::int64_t band = x.k >= 1024 ? kBand : kBand / 2;
     const std::int64_t bands = (x.k + band - 1) / band, tiles = (x.k + kAcross - 1) / kAcross + 1;
-    Transposed t;
     const std::int64_t chunk = std::max<std::int64_t>(kChunkBytes / (4 * x.padded_k()) / 32 * 32, 32);
     for (std::int64_t first = 0; first < x.rows; first += chunk) {
         transpose_chunk(kernels, threads, x, first, std::min(first + chunk, x.rows), t);

@@ -104,7 +104,12 @@ void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, co
 
 // h (k, k) += x^T x for a bf16 operand, upper triangle only, rows taken in order, 32 at a time, by
 // the dot product above (the tail block is zero-padded). h is in natural column order.
-void accumulate_gram(const Kernels& kernels, Threads& threads, const Operand& x, View<float> h);
+struct GramBuffers {  // reused from call to call: x^T as right side and as left side
+    std::int64_t blocks = 0, features = 0;  // of tokens; padded to 32
+    AlignedVector<std::uint16_t> panels, rows;  // (features / 16, blocks, tile), both
+};
+void accumulate_gram(const Kernels& kernels, Threads& threads, const Operand& x,
+                     GramBuffers& buffers, View<float> h);
 void mirror_upper(View<float> h);
 
 void rms_norm(const Kernels& kernels, Threads& threads, View<const float> x, const float* weight,

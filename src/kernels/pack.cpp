@@ -98,26 +98,32 @@ void append(KvCache& cache, Threads& threads, View<const float> k, View<const fl
     }
     const std::int64_t key_blocks = round_up(cache.head_dim, 32) / 32,
                        value_blocks = cache.capacity / 32;
-    const auto put = [&](std::int64_t r, std::int64_t head, auto& keys, auto& values, auto convert) {
-        const std::int64_t first_key = head * cache.capacity * key_blocks * 32,
-                           first_value = head * cache.capacity * round_up(cache.head_dim, 16),
-                           position = cache.length + r;
-        const float *key = k.row(r) + head * cache.head_dim,
-                    *value = v.row(r) + head * cache.head_dim;
-        for (std::int64_t d = 0; d < cache.head_dim; ++d) {
-            keys[static_cast<std::size_t>(first_key + place(position, d, key_blocks))] =
-                convert(key[d]);
-            values[static_cast<std::size_t>(first_value + place(d, position, value_blocks))] =
-                convert(value[d]);
+    const auto put = [&](std::int64_t r, std::int64_t head, auto& keys, auto& values) {
+        using T = std::remove_reference_t<decltype(keys[0])>;
+        const std::int64_t position = cache.length + r, first = head * cache.head_dim;
+        T* key = keys.data() + head * cache.capacity * key_blocks * 32 + place(position, 0, key_blocks);
+        T* value = values.data() + head * cache.capacity * round_up(cache.head_dim, 16) +
+                   place(0, position, value_blocks);
+        for (std::int64_t d = 0; d < cache.head_dim; d += 16) {
+            T part[2][16] = {};
+            const std::int64_t n = std::min<std::int64_t>(16, cache.head_dim - d);
+            for (std::int64_t i = 0; i < n; ++i) {
+                part[0][i] = convert(k(r, first + d + i), static_cast<T*>(nullptr));
+                part[1][i] = convert(v(r, first + d + i), static_cast<T*>(nullptr));
+            }
+            for (std::int64_t i = 0; i < n; ++i) {
+                key[d / 32 * kTile + d / 16 % 2 + 32 * i] = part[0][i];
+                value[d / 16 * value_blocks * kTile + 2 * i] = part[1][i];
+            }
         }
     };
     threads.loop(round_up(k.rows, 32) / 32, [&](std::int64_t part, int) {
         for (std::int64_t r = 32 * part; r < std::min(k.rows, 32 * part + 32); ++r) {
             for (std::int64_t head = 0; head < cache.kv_heads; ++head) {
                 if (cache.precision == Precision::bf16)
-                    put(r, head, cache.narrow_keys, cache.narrow_values, float_to_bf16);
+                    put(r, head, cache.narrow_keys, cache.narrow_values);
                 else
-                    put(r, head, cache.wide_keys, cache.wide_values, [](float x) { return x; });
+                    put(r, head, cache.wide_keys, cache.wide_values);
             }
         }
     });

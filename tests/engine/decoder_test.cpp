@@ -118,8 +118,8 @@ TEST_P(GoldenModel, SampledRowsDoNotDependOnThreadsAndDependOnTheSeed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, GoldenModel, testing::ValuesIn(golden_folders()),
-                         [](const auto& info) {
-                             return info.param.substr(info.param.rfind('/') + 1);
+                         [](const auto& model) {
+                             return model.param.substr(model.param.rfind('/') + 1);
                          });
 
 TEST(Sample, TopPAndTopKCutTheTail) {

@@ -135,8 +135,9 @@ TEST(AmxTiles, ServeGramAndAttention) {
     Threads one(1);
     const auto x = bf16_matrix(90, 100, 3);
     Matrix<float> h(100, 100), expected(100, 100);
-    accumulate_gram(model, one, operand(ref(), x), h.view());
-    accumulate_gram(ref(), one, operand(ref(), x), expected.view());
+    GramBuffers buffers;
+    accumulate_gram(model, one, operand(ref(), x), buffers, h.view());
+    accumulate_gram(ref(), one, operand(ref(), x), buffers, expected.view());
     EXPECT_EQ(difference(expected, h), "");
 
     KvCache cache(2, 64, 96, Precision::bf16);

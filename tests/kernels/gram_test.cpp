@@ -19,7 +19,8 @@ class GramOf : public testing::TestWithParam<Shape> {};
 Matrix<float> gram(const Kernels& kernels, int threads, const Matrix<float>& x) {
     Threads pool(threads);
     Matrix<float> h(x.cols, x.cols);
-    accumulate_gram(kernels, pool, operand(kernels, x), h.view());
+    GramBuffers buffers;
+    accumulate_gram(kernels, pool, operand(kernels, x), buffers, h.view());
     return h;
 }
 
@@ -61,10 +62,11 @@ TEST_P(GramOf, GoesOnAcrossCalls) {
     for (const Kernels* kernels : wide_kernels()) {
         Threads two(2);
         Matrix<float> h(k, k);
+        GramBuffers buffers;
         for (std::int64_t first = 0; first < rows; first += 64) {
             Matrix<float> part(std::min<std::int64_t>(64, rows - first), k);
             std::copy_n(x.row(first), part.values.size(), part.row(0));
-            accumulate_gram(*kernels, two, operand(*kernels, part), h.view());
+            accumulate_gram(*kernels, two, operand(*kernels, part), buffers, h.view());
         }
         EXPECT_EQ(difference(gram(*kernels, 1, x), h), "") << name_of(*kernels);
     }
@@ -86,8 +88,9 @@ TEST(MirrorUpper, MakesTheMatrixSymmetric) {
 TEST(Gram, RefusesWideOperands) {
     Threads one(1);
     Matrix<float> h(32, 32);
+    GramBuffers buffers;
     EXPECT_THROW(accumulate_gram(ref(), one,
-                                 operand(ref(), normal_matrix(3, 32, 1), Precision::f32), h.view()),
+                                 operand(ref(), normal_matrix(3, 32, 1), Precision::f32), buffers, h.view()),
                  Error);
 }
 
