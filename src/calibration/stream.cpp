@@ -84,8 +84,7 @@ Stream::Stream(const Settings& settings, const Checkpoint& checkpoint, const Ker
     }
 }
 
-void Stream::for_each_sequence(
-    const std::function<void(std::int64_t, View<float>)>& body) {
+void Stream::for_each_sequence(const std::function<void(std::int64_t, View<float>)>& body) {
     for (std::int64_t s = 0; s < tokens_.rows; ++s) {
         store_.load(*run_.threads, s, h_.view());
         cache_.length = 0;
@@ -170,8 +169,7 @@ Stream::Statistics Stream::collect(const Block& block, int site) {
         if (linear.site == site) in = linear_shape(settings_.config, linear.name).in;
     if (settings_.quantizer->needs_hessian) statistics.hessian = Matrix<float>(in, in);
     // Without statistics to gather the stream must still move past attention at site 2.
-    if (tokens_.rows > 0)
-        visit_site(block, site, [&] { take_in(statistics); });
+    if (tokens_.rows > 0) visit_site(block, site, [&] { take_in(statistics); });
     if (!statistics.hessian.empty()) mirror_upper(statistics.hessian.view());
     return statistics;
 }

@@ -7,7 +7,7 @@
 namespace hb {
 namespace {
 
-constexpr std::int64_t kPartRows = 128;
+constexpr std::int64_t kPartRows = 256;       // half of it when there are too few for all threads
 constexpr std::int64_t kPartBytes = 1 << 20;  // of a part's widest activation, in L2
 
 void resize(Matrix<float>& m, std::int64_t rows, std::int64_t cols) {
@@ -21,14 +21,15 @@ void resize(Matrix<float>& m, std::int64_t rows, std::int64_t cols) {
 template <class Body>
 void by_parts(const Runtime& run, std::int64_t rows, Scratch& scratch, const Body& body) {
     const int threads = run.threads->count();
-    if (rows < kPartRows * threads || 2 * kPartRows * run.config->intermediate > kPartBytes)
+    const std::int64_t part = rows < kPartRows * threads ? kPartRows / 2 : kPartRows;
+    if (rows < part * threads || 2 * part * run.config->intermediate > kPartBytes)
         return body(run, 0, rows, scratch);
     scratch.parts.resize(static_cast<std::size_t>(threads));
-    run.threads->loop((rows + kPartRows - 1) / kPartRows, [&](std::int64_t i, int thread) {
+    run.threads->loop((rows + part - 1) / part, [&](std::int64_t i, int thread) {
         Threads alone(1);
         Runtime own = run;
         own.threads = &alone;
-        body(own, i * kPartRows, std::min(kPartRows, rows - i * kPartRows),
+        body(own, i * part, std::min(part, rows - i * part),
              scratch.parts[static_cast<std::size_t>(thread)]);
     });
 }
@@ -124,8 +125,8 @@ void make_hidden(const Runtime& run, const Block& block, View<const float> h, co
     const auto factor = [&](const Linear& l) {
         return Factor{input_of(l, scratch), l.weight, l.alpha, bias_of(l)};
     };
-    gated_gemm(*run.kernels, *run.threads, factor(block.linears[kGate]),
-               factor(block.linears[kUp]), wanted.transform, wanted.quantizer, out, first);
+    gated_gemm(*run.kernels, *run.threads, factor(block.linears[kGate]), factor(block.linears[kUp]),
+               wanted.transform, wanted.quantizer, out, first);
 }
 
 void add_attention_part(const Runtime& run, const Block& block, View<const float> x1,
@@ -218,12 +219,12 @@ void observe_site(const Runtime& run, const Block& block, int site, View<const f
     const Transform& t = block.sites[static_cast<std::size_t>(site)].transform;
     if (site == 3) {
         shape_operand(x.rows, run.config->intermediate, Precision::bf16, out);
-        return by_parts(run, x.rows, scratch,
-                        [&](const Runtime& own, std::int64_t first, std::int64_t rows,
-                            Scratch& part) {
-                            make_hidden(own, block, x.middle_rows(first, rows),
-                                        {t, nullptr, Precision::bf16}, part, out, first);
-                        });
+        return by_parts(
+            run, x.rows, scratch,
+            [&](const Runtime& own, std::int64_t first, std::int64_t rows, Scratch& part) {
+                make_hidden(own, block, x.middle_rows(first, rows), {t, nullptr, Precision::bf16},
+                            part, out, first);
+            });
     }
     const Norm norm = norm_of(run, site == 0 ? block.attention_norm : block.mlp_norm);
     prepare_operand(*run.kernels, *run.threads, x, t, nullptr, Precision::bf16, out,

@@ -81,7 +81,8 @@ void multiply_amx(const Multiply& m) {
 }  // namespace
 
 const Kernels kAmxKernels = {
-    "amx",      2, multiply_amx, finish, transpose, hadamard, to_lanes, kFastRules, rms_norm, silu_multiply, softmax,   sum_exp, kl_divergence,
+    "amx",      2,        multiply_amx,  finish,  transpose, hadamard,      to_lanes,
+    kFastRules, rms_norm, silu_multiply, softmax, sum_exp,   kl_divergence,
 };
 
 }  // namespace hb

@@ -3,9 +3,9 @@
 // columns. Left rows and panels are tiles as they lie. K is cut so that a strip of two panels stays
 // in L1 (kTileDepth KB each) while the left tiles stream past it from L2, loaded with the hint not
 // to take its place; meanwhile the next strip is asked for, a part of it at each step, so that it
-// is in L2 when its turn comes. A left side in fp32 is split into three bf16 terms, whose sum is the
-// number to 24 bits, and each step takes its largest term first. `Tiles` is the tile unit or, in
-// the tests, a model of it.
+// is in L2 when its turn comes. A left side in fp32 is split into three bf16 terms, whose sum is
+// the number to 24 bits, and each step takes its largest term first. `Tiles` is the tile unit or,
+// in the tests, a model of it.
 //     0 1   sums: rows 0..15 by columns 0..15 and 16..31
 //     2 3   rows 16..31
 //     4 5   left rows 0..15 and 16..31       6 7   panels

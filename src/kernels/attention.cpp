@@ -14,7 +14,6 @@ namespace hb {
 
 namespace {
 
-
 struct Scratch {
     AlignedVector<float> row, scores, wide_q, wide_p, out;
     AlignedVector<std::uint16_t> narrow_q, narrow_p;

@@ -52,22 +52,26 @@ void sum_up(const Kernels& kernels, const Operand& a, const PackedMatrix& b, std
     kernels.multiply(m);
 }
 
-constexpr std::int64_t kGateRows = 128, kGateColumns = 128, kPrepareRows = 16;
+constexpr std::int64_t kGateRows = 256, kGateColumns = 128, kPrepareRows = 16;
 
 // The finished columns of a factor, side by side; `width` is the buffer's.
 void take_factor(const Kernels& kernels, const Factor& f, std::int64_t row, std::int64_t rows,
                  std::int64_t column, std::int64_t columns, std::int64_t width, float* to) {
     const std::int64_t whole = divide_up(columns, 16) * 16;
-    for (std::int64_t done = 0; done < whole; done += 16 * kTilePanels) {
-        Multiply m = left_of(f.a, row, rows);
-        take_right(m, f.b, (column + done) / 16,
-                   std::min<std::int64_t>(kTilePanels, (whole - done) / 16));
-        m.c = to + done;
-        m.c_stride = width;
-        kernels.multiply(m);
+    constexpr std::int64_t kHeight = kGateRows / 2;
+    static_assert(kHeight <= kTileRows);
+    for (std::int64_t r = 0; r < rows; r += kHeight) {
+        for (std::int64_t done = 0; done < whole; done += 16 * kTilePanels) {
+            Multiply m = left_of(f.a, row + r, std::min(kHeight, rows - r));
+            take_right(m, f.b, (column + done) / 16,
+                       std::min<std::int64_t>(kTilePanels, (whole - done) / 16));
+            m.c = to + r * width + done;
+            m.c_stride = width;
+            kernels.multiply(m);
+        }
     }
-    kernels.finish({to, width, to, width, rows, columns, f.alpha,
-                    f.bias ? f.bias + column : nullptr, false});
+    kernels.finish(
+        {to, width, to, width, rows, columns, f.alpha, f.bias ? f.bias + column : nullptr, false});
     if (columns == width) return;
     for (std::int64_t r = 0; r < rows; ++r)
         std::fill(to + r * width + columns, to + (r + 1) * width, 0.f);
@@ -99,8 +103,8 @@ void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const Pack
             const std::int64_t width = 16 * std::min(step, end - panel), column = 16 * panel;
             sum_up(kernels, a, b, row, rows, column, width, acc);
             kernels.finish({acc, width, c.row(row) + column, c.stride, rows,
-                            std::min(c.cols - column, width), alpha,
-                            bias ? bias + column : nullptr, add});
+                            std::min(c.cols - column, width), alpha, bias ? bias + column : nullptr,
+                            add});
         }
     });
 }
@@ -117,9 +121,8 @@ void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, co
                                    ? kGateColumns
                                    : std::lcm<std::int64_t>(t.block, 32);
     const std::int64_t across = divide_up(n, width);
-    const std::int64_t height = rows * across <= 4 * kGateRows * threads.count()
-                                    ? kGateRows / 4
-                                    : kGateRows;
+    const std::int64_t height =
+        rows * across <= 4 * kGateRows * threads.count() ? kGateRows / 8 : kGateRows;
     std::vector<AlignedVector<float>> buffers(static_cast<std::size_t>(threads.count()));
     threads.loop(divide_up(rows, height) * across, [&](std::int64_t i, int thread) {
         auto& buffer = buffers[static_cast<std::size_t>(thread)];

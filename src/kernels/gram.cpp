@@ -13,7 +13,7 @@ namespace hb {
 namespace {
 
 constexpr std::int64_t kChunkBytes = 16 << 20;  // of transposed tokens at a time
-constexpr std::int64_t kBand = 192;     // rows of a task, half of it for small matrices,
+constexpr std::int64_t kBand = 192;             // rows of a task, half of it for small matrices,
 constexpr std::int64_t kDiagonal = 48;  // of which so many share their first column at the diagonal
 constexpr std::int64_t kAcross = kTilePanels * 16;
 
@@ -33,8 +33,8 @@ void transpose_chunk(const Kernels& kernels, Threads& threads, const Operand& x,
             const std::uint32_t* from[32];
             for (std::int64_t i = 0; i < kBlock; ++i) {
                 const std::int64_t token = first + block * kBlock + i;
-                from[i] = token < end ? words(x.narrow.data() + x.at(token) + pair * x.step())
-                                      : zeros;
+                from[i] =
+                    token < end ? words(x.narrow.data() + x.at(token) + pair * x.step()) : zeros;
             }
             const std::int64_t at = (2 * pair * t.blocks + block) * kTile,
                                below = at + t.blocks * kTile;
@@ -99,7 +99,8 @@ void accumulate_gram(const Kernels& kernels, Threads& threads, const Operand& x,
     }
     const std::int64_t band = x.k >= 1024 ? kBand : kBand / 2;
     const std::int64_t bands = (x.k + band - 1) / band, tiles = (x.k + kAcross - 1) / kAcross + 1;
-    const std::int64_t chunk = std::max<std::int64_t>(kChunkBytes / (4 * x.padded_k()) / 32 * 32, 32);
+    const std::int64_t chunk =
+        std::max<std::int64_t>(kChunkBytes / (4 * x.padded_k()) / 32 * 32, 32);
     for (std::int64_t first = 0; first < x.rows; first += chunk) {
         transpose_chunk(kernels, threads, x, first, std::min(first + chunk, x.rows), t);
         threads.loop(bands * tiles, [&](std::int64_t i, int) {

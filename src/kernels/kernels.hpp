@@ -27,8 +27,8 @@ namespace hb {
 enum class Precision { bf16, f32 };
 
 // Left side of a product: rows of x in tiles of 16 rows (of all rows when they are fewer); inside a
-// tile, for each block of 32 k, the tile's rows one below the other in lane order: exactly one AMX A
-// tile (1 KB). Rows and k are padded with zeros.
+// tile, for each block of 32 k, the tile's rows one below the other in lane order: exactly one AMX
+// A tile (1 KB). Rows and k are padded with zeros.
 struct Operand {
     std::int64_t rows = 0, k = 0;
     Precision precision = Precision::bf16;
@@ -74,8 +74,9 @@ struct Norm {
     float eps;
 };
 
-// x (rows, k) -> normed when a norm is given, transformed, then quantized (q given: element * scale,
-// exact in bf16) or rounded to `precision`, in lane order. Row by row, fused; x is not changed.
+// x (rows, k) -> normed when a norm is given, transformed, then quantized (q given: element *
+// scale, exact in bf16) or rounded to `precision`, in lane order. Row by row, fused; x is not
+// changed.
 void prepare_operand(const Kernels& kernels, Threads& threads, View<const float> x,
                      const Transform& t, const ActivationQuantizer* q, Precision precision,
                      Operand& out, const Norm* norm = nullptr);
@@ -105,7 +106,7 @@ void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, co
 // h (k, k) += x^T x for a bf16 operand, upper triangle only, rows taken in order, 32 at a time, by
 // the dot product above (the tail block is zero-padded). h is in natural column order.
 struct GramBuffers {  // reused from call to call: x^T as right side and as left side
-    std::int64_t blocks = 0, features = 0;  // of tokens; padded to 32
+    std::int64_t blocks = 0, features = 0;      // of tokens; padded to 32
     AlignedVector<std::uint16_t> panels, rows;  // (features / 16, blocks, tile), both
 };
 void accumulate_gram(const Kernels& kernels, Threads& threads, const Operand& x,

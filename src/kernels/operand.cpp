@@ -115,7 +115,8 @@ Preparer::Preparer(const Kernels& kernels, const Transform& t, const ActivationQ
 void Preparer::transform_row(float* x, std::int64_t n) const {
     if (transform_.identity()) return;
     for (std::int64_t i = 0; !signs_.empty() && i < n; i += transform_.block) {
-        for (std::size_t j = 0; j < signs_.size(); ++j) x[i + static_cast<std::int64_t>(j)] *= signs_[j];
+        for (std::size_t j = 0; j < signs_.size(); ++j)
+            x[i + static_cast<std::int64_t>(j)] *= signs_[j];
     }
     if (fast_transform_) return kernels_.hadamard(x, n, transform_.block);
     for (std::int64_t i = 0; i < n; i += transform_.block)

@@ -101,7 +101,8 @@ void append(KvCache& cache, Threads& threads, View<const float> k, View<const fl
     const auto put = [&](std::int64_t r, std::int64_t head, auto& keys, auto& values) {
         using T = std::remove_reference_t<decltype(keys[0])>;
         const std::int64_t position = cache.length + r, first = head * cache.head_dim;
-        T* key = keys.data() + head * cache.capacity * key_blocks * 32 + place(position, 0, key_blocks);
+        T* key =
+            keys.data() + head * cache.capacity * key_blocks * 32 + place(position, 0, key_blocks);
         T* value = values.data() + head * cache.capacity * round_up(cache.head_dim, 16) +
                    place(0, position, value_blocks);
         for (std::int64_t d = 0; d < cache.head_dim; d += 16) {

@@ -14,8 +14,8 @@ public:
              Operand& out);
 
     // x (rows, width) without gaps, a few rows: columns [column, column + width) of rows
-    // [row, row + rows). Both x and `spare`, of the same size, are overwritten. column and width are
-    // multiples of 32 and of the transform's block; what lies behind k is taken as zero.
+    // [row, row + rows). Both x and `spare`, of the same size, are overwritten. column and width
+    // are multiples of 32 and of the transform's block; what lies behind k is taken as zero.
     void operator()(float* x, float* spare, std::int64_t row, std::int64_t rows,
                     std::int64_t column, std::int64_t width) const;
 

@@ -26,7 +26,8 @@ inline V exp_inside(V x) {
 }
 
 inline V exp(V x) {
-    const V high = select(less_equal(x, set(kExpHigh)), exp_inside(x), x + floats(set(0x7f800000u)));
+    const V high =
+        select(less_equal(x, set(kExpHigh)), exp_inside(x), x + floats(set(0x7f800000u)));
     return select(less(x, set(kExpLow)), set(0.f), high);
 }
 // x <= 0, or the NaN that arithmetic makes
@@ -176,8 +177,8 @@ inline void store_parts(const Softmax& s, const float (&parts)[kTileRows]) {
                 store_pairs(s.wide + to, low, high);
                 continue;
             }
-            const N both = right<16>(round_positive(low)) |
-                           (round_positive(high) & set(0xffff0000u));
+            const N both =
+                right<16>(round_positive(low)) | (round_positive(high) & set(0xffff0000u));
             store(reinterpret_cast<std::uint32_t*>(s.narrow + to), both);
         }
     }

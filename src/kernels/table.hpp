@@ -36,8 +36,8 @@ Multiply left_of(const Operand& a, std::int64_t row, std::int64_t rows);
 // Panels [panel, panel + panels) of b. In operand.cpp.
 void take_right(Multiply& m, const PackedMatrix& b, std::int64_t panel, std::int64_t panels);
 
-// c = c + alpha acc (when adding) or alpha acc, then + bias (per column, or null), each rounded once.
-// c may be acc.
+// c = c + alpha acc (when adding) or alpha acc, then + bias (per column, or null), each rounded
+// once. c may be acc.
 struct Finish {
     const float* acc = nullptr;
     std::int64_t acc_stride = 0;
@@ -50,12 +50,13 @@ struct Finish {
 
 // Scores of rows at positions [0, width) -> probabilities, in the one that is given: left tiles as
 // in a Multiply, their blocks `step` apart. The scores lie in chunks of kScoreColumns positions:
-// row r of chunk c is at (c * rows + r) * kScoreStride, which keeps 16 rows apart in a cache's sets.
+// row r of chunk c is at (c * rows + r) * kScoreStride, which keeps 16 rows apart in a cache's
+// sets.
 constexpr int kScoreColumns = 128, kScoreStride = 144;
 struct Softmax {
     float* scores = nullptr;  // overwritten
     int rows = 0;
-    std::int64_t width = 0;                              // a multiple of 32
+    std::int64_t width = 0;                               // a multiple of 32
     const std::int64_t *begin = nullptr, *end = nullptr;  // (rows): what is seen; the rest gets 0
     float scale = 1;
     std::uint16_t* narrow = nullptr;

@@ -194,7 +194,8 @@ TEST(Gemm, RefusesShapesThatDoNotFit) {
     EXPECT_THROW(gemm(ref(), one, operand(ref(), x), b, c.view()), Error);
 }
 
-// The operand that prepare_operand makes of silu(gate) * up, each taken by gemm and the gate by ref.
+// The operand that prepare_operand makes of silu(gate) * up, each taken by gemm and the gate by
+// ref.
 TEST(GatedGemm, IsItsPartsOneAfterTheOther) {
     Threads one(1), two(2);
     const ActivationQuantizer q{&find_scheme("nvfp4"), &find_scale_rule("sweep4", Family::nv), 40};

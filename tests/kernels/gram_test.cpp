@@ -89,9 +89,10 @@ TEST(Gram, RefusesWideOperands) {
     Threads one(1);
     Matrix<float> h(32, 32);
     GramBuffers buffers;
-    EXPECT_THROW(accumulate_gram(ref(), one,
-                                 operand(ref(), normal_matrix(3, 32, 1), Precision::f32), buffers, h.view()),
-                 Error);
+    EXPECT_THROW(
+        accumulate_gram(ref(), one, operand(ref(), normal_matrix(3, 32, 1), Precision::f32),
+                        buffers, h.view()),
+        Error);
 }
 
 }  // namespace

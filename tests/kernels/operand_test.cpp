@@ -67,8 +67,7 @@ void expect_reference(const Matrix<float>& x, const Transform& t, const Activati
         ASSERT_EQ(out.padded_k(), (x.cols + 31) / 32 * 32);
         for (std::int64_t r = 0; r < x.rows; ++r) {
             for (std::int64_t c = 0; c < out.padded_k(); ++c) {
-                const auto bits =
-                    out.narrow[place(out, r, c)];
+                const auto bits = out.narrow[place(out, r, c)];
                 const auto wanted = c < x.cols ? float_to_bf16(expected(r, c)) : std::uint16_t{0};
                 ASSERT_EQ(bits, wanted) << name_of(*kernels) << ' ' << t.text() << ' ' << r << ' '
                                         << c << ' ' << (c < x.cols ? expected(r, c) : 0);
@@ -127,8 +126,7 @@ TEST(PrepareOperand, KeepsFloatsInLaneOrder) {
         const auto out = operand(*kernels, x, Precision::f32);
         for (std::int64_t r = 0; r < 9; ++r) {
             for (std::int64_t c = 0; c < 96; ++c) {
-                EXPECT_EQ(out.wide[place(out, r, c)],
-                          c < 75 ? x(r, c) : 0);
+                EXPECT_EQ(out.wide[place(out, r, c)], c < 75 ? x(r, c) : 0);
             }
         }
     }
