@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -29,15 +30,11 @@ void move_all(Move&& move, std::size_t size, std::size_t offset, const char* ver
         const auto n = move(done, size - done, static_cast<off_t>(offset + done));
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0)
-            fail(
-                "cannot {} the activation spill file: {}. Free disk space, or use --activations "
-                "memory",
-                verb, n < 0 ? std::strerror(errno) : "it is too short");
+            fail("cannot {} the activation spill file beside the output: {}. Free disk space", verb,
+                 n < 0 ? std::strerror(errno) : "it is too short");
         done += static_cast<std::size_t>(n);
     }
 }
-
-}  // namespace
 
 void widen(const std::uint16_t* from, std::int64_t n, float* to) {
     for (std::int64_t i = 0; i < n; ++i) to[i] = bf16_to_float(from[i]);
@@ -50,16 +47,17 @@ void round_row(float* x, std::int64_t n, std::uint16_t* bits) {
     }
 }
 
+}  // namespace
+
 ActivationStore::ActivationStore(std::int64_t sequences, std::int64_t rows, std::int64_t cols,
-                                 const std::filesystem::path& spill)
+                                 std::int64_t in_memory, const std::filesystem::path& spill)
     : rows_(rows), cols_(cols) {
-    const auto one = static_cast<std::size_t>(rows * cols);
-    if (spill.empty()) {
-        memory_.resize(one * static_cast<std::size_t>(sequences));
-        return;
-    }
+    const std::int64_t one = rows * cols;
+    kept_ = one > 0 ? std::min(sequences, in_memory / (2 * one)) : sequences;
+    memory_.resize(static_cast<std::size_t>(one * kept_));
+    if (kept_ == sequences) return;
     descriptor_ = unnamed_file(spill);
-    page_.resize(one);
+    page_.resize(static_cast<std::size_t>(one));
 }
 
 ActivationStore::~ActivationStore() {
@@ -67,29 +65,29 @@ ActivationStore::~ActivationStore() {
 }
 
 void ActivationStore::load(Threads& threads, std::int64_t sequence, View<float> h) {
-    const auto one = static_cast<std::size_t>(rows_ * cols_),
-               at = one * static_cast<std::size_t>(sequence);
-    const std::uint16_t* from = memory_.data() + at;
-    if (descriptor_ >= 0) {
+    const auto one = static_cast<std::size_t>(rows_ * cols_);
+    const std::uint16_t* from = memory_.data() + one * static_cast<std::size_t>(sequence);
+    if (sequence >= kept_) {
         auto* bytes = reinterpret_cast<char*>(page_.data());
         move_all([&](std::size_t done, std::size_t n,
                      off_t to) { return ::pread(descriptor_, bytes + done, n, to); },
-                 one * 2, at * 2, "read");
+                 one * 2, one * 2 * static_cast<std::size_t>(sequence - kept_), "read");
         from = page_.data();
     }
     threads.loop(rows_, [&](std::int64_t r, int) { widen(from + r * cols_, cols_, h.row(r)); });
 }
 
 void ActivationStore::save(Threads& threads, std::int64_t sequence, View<float> h) {
-    const auto one = static_cast<std::size_t>(rows_ * cols_),
-               at = one * static_cast<std::size_t>(sequence);
-    std::uint16_t* to = descriptor_ >= 0 ? page_.data() : memory_.data() + at;
+    const auto one = static_cast<std::size_t>(rows_ * cols_);
+    const bool kept = sequence < kept_;
+    std::uint16_t* to =
+        kept ? memory_.data() + one * static_cast<std::size_t>(sequence) : page_.data();
     threads.loop(rows_, [&](std::int64_t r, int) { round_row(h.row(r), cols_, to + r * cols_); });
-    if (descriptor_ < 0) return;
+    if (kept) return;
     const auto* bytes = reinterpret_cast<const char*>(page_.data());
     move_all([&](std::size_t done, std::size_t n,
                  off_t where) { return ::pwrite(descriptor_, bytes + done, n, where); },
-             one * 2, at * 2, "write");
+             one * 2, one * 2 * static_cast<std::size_t>(sequence - kept_), "write");
 }
 
 }  // namespace hb

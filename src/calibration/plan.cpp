@@ -7,6 +7,7 @@
 
 #include "calibration/dataset.hpp"
 #include "calibration/settings.hpp"
+#include "calibration/stream.hpp"
 #include "core/error.hpp"
 #include "kernels/kernels.hpp"
 
@@ -29,7 +30,7 @@ Work count(const Settings& s, double tokens) {
         const double size = static_cast<double>(shape.out * shape.in),
                      in = static_cast<double>(shape.in);
         w.block_weights += size;
-        w.linear += 2 * tokens * size * (linear.site == 0 || linear.site == 2 ? 2 : 1);
+        w.linear += 2 * tokens * size * (linear.site == 2 ? 2 : 1);
         w.solver += size * in;
         inputs[static_cast<std::size_t>(linear.site)] = in;
         w.largest_in = std::max(w.largest_in, in);
@@ -86,9 +87,11 @@ Json plan_quantization(const QuantizeOptions& options) {
         options.activations_on_disk ? 0 : tokens * static_cast<double>(s.config.hidden) * 2;
     const double hessians = s.quantizer->needs_hessian ? work.largest_in * work.largest_in * 12 : 0;
     const double disk = free_bytes(options.out);
-    const double needed =
-        2 * output +
-        (options.activations_on_disk ? tokens * static_cast<double>(s.config.hidden) * 2 : 0);
+    const double attended = tokens * static_cast<double>(s.config.heads * s.config.head_dim) * 2;
+    const double spilled = options.activations_on_disk
+                               ? tokens * static_cast<double>(s.config.hidden) * 2 + attended
+                               : std::max(0.0, attended - static_cast<double>(kAttendedBytes));
+    const double needed = 2 * output + spilled;
     if (disk >= 0 && disk < needed)
         fail("{}: {:.1f} GB free on its disk, the run needs {:.1f} GB; choose another place",
              options.out.string(), disk * 1e-9, needed * 1e-9);

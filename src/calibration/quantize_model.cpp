@@ -96,8 +96,8 @@ Json quantize_blocks(const Settings& settings, const QuantizeOptions& options,
                      const Checkpoint& checkpoint, const WorkFolder& work, const Kernels& kernels,
                      Threads& threads, const Matrix<std::int32_t>& tokens,
                      const QuantizeHooks& hooks, StreamTotals& totals) {
-    Stream stream(settings, checkpoint, kernels, threads, tokens.view(),
-                  options.activations_on_disk ? work.folder() : std::filesystem::path{});
+    Stream stream(settings, checkpoint, kernels, threads, tokens.view(), work.folder(),
+                  options.activations_on_disk);
     Json layers = Json::array();
     for (std::int64_t layer = 0; layer < settings.config.layers; ++layer) {
         Json report;

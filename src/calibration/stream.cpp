@@ -4,14 +4,13 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
+#include <limits>
 
 #include "core/error.hpp"
 #include "core/float_bits.hpp"
 
 namespace hb {
 namespace {
-
-constexpr std::int64_t kHeldBytes = 192 << 20;  // for attention outputs kept between two sites
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -62,18 +61,17 @@ Json quantized_config(Json config, const QuantizationConfig& quantization) {
 
 Stream::Stream(const Settings& settings, const Checkpoint& checkpoint, const Kernels& kernels,
                Threads& threads, View<const std::int32_t> tokens,
-               const std::filesystem::path& spill)
+               const std::filesystem::path& spill, bool on_disk)
     : settings_(settings),
       checkpoint_(checkpoint),
       run_(make_runtime(settings.config, kernels, threads, Precision::bf16)),
       tokens_(tokens),
-      store_(tokens.rows, tokens.cols, settings.config.hidden, spill),
+      store_(tokens.rows, tokens.cols, settings.config.hidden,
+             on_disk ? 0 : std::numeric_limits<std::int64_t>::max(), spill),
+      attended_(tokens.rows, tokens.cols, settings.config.heads * settings.config.head_dim,
+                on_disk ? 0 : kAttendedBytes, spill),
       h_(tokens.cols, settings.config.hidden) {
     if (tokens.rows == 0) return;
-    if (spill.empty()) {
-        const std::int64_t one = tokens.cols * settings.config.heads * settings.config.head_dim;
-        held_.resize(static_cast<std::size_t>(std::min(tokens.rows, kHeldBytes / (2 * one)) * one));
-    }
     cache_ = KvCache(settings.config.kv_heads, settings.config.head_dim,
                      (tokens.cols + 31) / 32 * 32, Precision::bf16);
     pass_ = make_pass(run_, {{0, tokens.cols, 0, &cache_}});
@@ -100,37 +98,17 @@ void Stream::count_linears(int site, std::int64_t rows) {
     }
 }
 
-// scratch_.attended = x1, rounded to bf16: kept from site 1 for the first sequences, computed again
-// for the others. Which it was makes no difference to the bits.
-void Stream::find_attended(const Block& block, std::int64_t s, View<const float> h, bool keep) {
-    const std::int64_t cols = settings_.config.heads * settings_.config.head_dim,
-                       size = h.rows * cols;
-    const bool has_place = (s + 1) * size <= static_cast<std::int64_t>(held_.size());
-    std::uint16_t* place = held_.data() + s * size;
-    if (has_place && !keep && s < held_sequences_) {
-        run_.threads->loop(h.rows, [&](std::int64_t r, int) {
-            widen(place + r * cols, cols, scratch_.attended.row(r));
-        });
-        return;
-    }
-    attend(run_, block, h, pass_, scratch_, scratch_.attended);
-    count_linears(0, h.rows);
-    std::vector<std::vector<std::uint16_t>> unkept(
-        static_cast<std::size_t>(has_place && keep ? 0 : run_.threads->count()),
-        std::vector<std::uint16_t>(static_cast<std::size_t>(cols)));
-    run_.threads->loop(h.rows, [&](std::int64_t r, int thread) {
-        round_row(
-            scratch_.attended.row(r), cols,
-            unkept.empty() ? place + r * cols : unkept[static_cast<std::size_t>(thread)].data());
-    });
-    if (has_place && keep) held_sequences_ = s + 1;
-}
-
-// Observes the site's input of every sequence, in order; at site 2 the stream moves past attention.
+// Observes the site's input of every sequence, in order. At site 1 attention is computed, for site
+// 2, where the stream moves past it.
 void Stream::visit_site(const Block& block, int site, const std::function<void()>& observe) {
     for_each_sequence([&](std::int64_t s, View<float> h) {
-        if (site == 1 || site == 2) find_attended(block, s, h, site == 1);
+        if (site == 1) {
+            attend(run_, block, h, pass_, scratch_, scratch_.attended);
+            count_linears(0, h.rows);
+            attended_.save(*run_.threads, s, scratch_.attended.view());
+        }
         if (site == 2) {
+            attended_.load(*run_.threads, s, scratch_.attended.view());
             add_attention(run_, block, scratch_.attended.view(), scratch_, h);
             count_linears(1, h.rows);
             store_.save(*run_.threads, s, h);
@@ -141,7 +119,6 @@ void Stream::visit_site(const Block& block, int site, const std::function<void()
         if (site == 3) count_linears(2, h.rows);
         observe();
     });
-    if (site == 2) held_sequences_ = 0;
 }
 
 void Stream::leave_block(const Block& block) {
@@ -270,6 +247,7 @@ void Stream::pass_block(std::int64_t layer, const WorkFolder& work) {
     const Checkpoint done = Checkpoint::open(work.block_folder(layer).string());
     load_linears(checkpoint_, done, settings_.quantization, settings_.config, layer, block,
                  *run_.threads);
+    visit_site(block, 1, {});
     visit_site(block, 2, {});
     leave_block(block);
 }

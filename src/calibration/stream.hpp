@@ -8,8 +8,9 @@
 //     gate/up x2 = norm(h)                           gate, up
 //     down   x3 = silu(gate) up of quantized         down                 h += x3 Wd^T, stored
 //
-// x is rotated, rounded to bf16, not yet quantized. Memory holds the residual stream (bf16) and a
-// fixed amount of x1; what else lies between two sites is computed again rather than kept.
+// x is rotated, rounded to bf16, not yet quantized. Memory holds the residual stream and
+// kAttendedBytes of x1, the rest of which goes to a file; gate and up are computed twice rather
+// than kept.
 #pragma once
 
 #include <functional>
@@ -25,6 +26,8 @@ namespace hb {
 // The model's config.json with what was done to it.
 Json quantized_config(Json config, const QuantizationConfig& quantization);
 
+constexpr std::int64_t kAttendedBytes = 192 << 20;
+
 struct StreamTotals {
     double linear_flops = 0, hessian_flops = 0, solver_flops = 0, solver_seconds = 0;
 };
@@ -33,7 +36,8 @@ class Stream {
 public:
     // tokens: (sequences, length), or empty when nothing needs calibration
     Stream(const Settings& settings, const Checkpoint& checkpoint, const Kernels& kernels,
-           Threads& threads, View<const std::int32_t> tokens, const std::filesystem::path& spill);
+           Threads& threads, View<const std::int32_t> tokens, const std::filesystem::path& spill,
+           bool on_disk);
 
     // Quantizes block `layer` (blocks in order) into `work`; gives its report (an array, one entry
     // a linear).
@@ -50,7 +54,6 @@ private:
 
     void for_each_sequence(const std::function<void(std::int64_t, View<float>)>& body);
     void visit_site(const Block& block, int site, const std::function<void()>& observe);
-    void find_attended(const Block& block, std::int64_t sequence, View<const float> h, bool keep);
     void leave_block(const Block& block);
     Statistics collect(const Block& block, int site);
     void take_in(Statistics& statistics);  // of the operand observed last
@@ -62,9 +65,8 @@ private:
     const Checkpoint& checkpoint_;
     Runtime run_;
     View<const std::int32_t> tokens_;
-    ActivationStore store_;
-    AlignedVector<std::uint16_t> held_;  // x1 of the first sequences, between sites 1 and 2
-    std::int64_t held_sequences_ = 0;
+    ActivationStore store_;     // h
+    ActivationStore attended_;  // x1, between sites 1 and 2
     KvCache cache_;
     Pass pass_;
     Scratch scratch_;
