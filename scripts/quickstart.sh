@@ -39,6 +39,8 @@ fi
 
 say "held-back text: 16 x 512 tokens drawn from the model, seed 1 (calibration draws with seed 0)"
 "$binary" sample "$model" "$out/held-back.i32" --sequences 16 --sequence-length 512 --seed 1
+say "calibration text: 32 x 512 tokens drawn from the model, seed 0: what quantize does by itself, done once here"
+"$binary" sample "$model" "$out/calibration.i32" --sequences 32 --sequence-length 512 --seed 0
 measure() {  # NAME MODEL [EVAL OPTION...]
     "$binary" inspect "$2" --json "$out/$1.inspect.json" >/dev/null
     "$binary" eval "$2" --tokens "$out/held-back.i32" --window 512 --json "$out/$1.eval.json" "${@:3}" >/dev/null
@@ -53,7 +55,8 @@ for scheme in mxfp4 nvfp4; do
         names+=("$name")
         say "$name"
         rm -rf "${out:?}/$name"
-        "$binary" quantize "$model" "$out/$name" --scheme $scheme --recipe $recipe --json "$out/$name.quantize.json"
+        "$binary" quantize "$model" "$out/$name" --scheme $scheme --recipe $recipe \
+            --calibration "$out/calibration.i32" --json "$out/$name.quantize.json"
         measure "$name" "$out/$name" --reference "$model" --kl-stride 1
     done
 done
