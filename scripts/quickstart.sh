@@ -56,7 +56,7 @@ for scheme in mxfp4 nvfp4; do
         say "$name"
         rm -rf "${out:?}/$name"
         "$binary" quantize "$model" "$out/$name" --scheme $scheme --recipe $recipe \
-            --calibration "$out/calibration.i32" --json "$out/$name.quantize.json"
+            --calibration "$out/calibration.i32" --sequences 32 --sequence-length 512 --json "$out/$name.quantize.json"
         measure "$name" "$out/$name" --reference "$model" --kl-stride 1
     done
 done
