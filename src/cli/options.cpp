@@ -33,15 +33,12 @@ int usable_processors() {
 }  // namespace
 
 void add_model(CLI::App& app, std::string& model) {
-    app.add_option("MODEL", model,
-                   "a folder, a .gguf file, or org/name in the local Hugging Face cache")
-        ->required()
-        ->type_name("");
+    app.add_option("MODEL", model, kModelHelp)->required()->type_name("");
 }
 
 void add_threads(CLI::App& app, int& threads) {
     threads = usable_processors();
-    app.add_option("--threads", threads, "threads; results do not depend on them")
+    app.add_option("-t,--threads", threads, "threads; results do not depend on them")
         ->check(between(1, 1024))
         ->capture_default_str();
 }

@@ -12,6 +12,8 @@
 
 namespace hb {
 
+inline constexpr const char* kModelHelp =
+    "a folder, a .gguf file, or org/name in the local Hugging Face cache";
 void add_model(CLI::App& app, std::string& model);
 void add_threads(CLI::App& app, int& threads);  // default: every hardware thread
 // A file for the result; its folder is checked before any work is done.

@@ -26,7 +26,7 @@ TEST(Usage, HelpNamesEveryCommand) {
 
 TEST(Usage, HelpStatesTheContract) {
     const std::string quantize = run({"quantize", "--help"}).out,
-                      eval = run({"eval", "--help"}).out;
+                      eval = run({"eval", "--help"}).out, bench = run({"bench", "--help"}).out;
     for (const char* option :
          {"MODEL", "OUT", "--scheme", "--recipe", "--transform", "--weight-scales",
           "--activation-scales", "--calibration", "--sequences", "--sequence-length", "--ignore",
@@ -35,6 +35,9 @@ TEST(Usage, HelpStatesTheContract) {
     for (const char* option :
          {"--text", "--tokens", "--window", "--reference", "--kl-stride", "--threads", "--json"})
         EXPECT_NE(eval.find(option), std::string::npos) << option;
+    for (const char* option : {"MODEL", "--random", "--scheme", "-p,", "-n,", "-t,--threads",
+                               "--parallel", "--kernels", "--repeat", "--json"})
+        EXPECT_NE(bench.find(option), std::string::npos) << option;
 }
 
 class BadCommandLine : public ::testing::TestWithParam<std::vector<std::string>> {};

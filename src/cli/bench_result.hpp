@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// What bench measured, as a table and as JSON.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/json.hpp"
+#include "engine/decoder.hpp"
+
+namespace hb {
+
+struct BenchArguments {
+    std::string model, shape, scheme, kernels;
+    std::int64_t prompt = 512, count = 128, parallel = 1, repeat = 5;
+    int threads = 1;
+    std::filesystem::path json;
+
+    bool random() const { return !shape.empty(); }
+    std::string title() const { return random() ? "random " + shape : model; }
+};
+
+// A model and what is to be said about it.
+struct Subject {
+    Decoder decoder;
+    const Scheme* scheme = nullptr;  // null when it is not quantized
+    std::string activations;         // their scale rule, or their type
+};
+
+struct Spread {
+    double median, least, most;
+};
+
+// Prompt processing or decoding. The rates are those of the median.
+struct Measured {
+    std::string test;             // "pp512"
+    std::vector<double> samples;  // tokens/s
+    Spread rate{};
+    double gflops = 0, gigabytes = 0;  // a second
+    double roof = 0, percent = 0;      // of the one or the other
+};
+
+struct BenchResults {
+    Measured pp, tg;
+};
+
+// seconds: of each repetition, which is so many tokens, operations and bytes of weights.
+Measured measured(std::string test, std::vector<double> seconds, double tokens, double flops,
+                  double bytes);
+
+std::string bench_table(const BenchArguments& a, const Subject& s, std::string_view kernels,
+                        const BenchResults& results);
+std::string describe_weights(const Subject& s);  // one line
+Json bench_json(const BenchArguments& a, const Subject& s, std::string_view kernels,
+                const BenchResults& results);
+
+}  // namespace hb
