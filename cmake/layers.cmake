@@ -58,13 +58,13 @@ endif()
 
 # The wide files are compiled for their own instruction set and reached through a table (kernels.hpp).
 # gcc 12 takes the undefined operand inside its own AVX-512 intrinsics for an uninitialized variable.
-foreach(isa IN ITEMS avx512 amx)
-    set(file ${PROJECT_SOURCE_DIR}/src/kernels/${isa}.cpp)
+foreach(part IN ITEMS kernels/avx512 kernels/amx quantizers/product_avx512)
+    set(file ${PROJECT_SOURCE_DIR}/src/${part}.cpp)
     set(flags -march=x86-64-v4)
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
         list(APPEND flags -Wno-maybe-uninitialized -Wno-uninitialized)
     endif()
-    if(isa STREQUAL "amx")
+    if(part STREQUAL "kernels/amx")
         list(APPEND flags -mamx-tile -mamx-bf16)
     endif()
     set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${flags}")

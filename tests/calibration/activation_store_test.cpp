@@ -15,7 +15,8 @@ TEST(ActivationStore, GivesBackWhatItWasGivenFromMemoryAndFromTheFile) {
     constexpr std::int64_t kSequences = 3, kRows = 5, kCols = 7, kOne = 2 * kRows * kCols;
     Threads two(2);
     for (const std::int64_t bytes : {std::int64_t{0}, kOne, 2 * kOne + 1, 100 * kOne}) {
-        ActivationStore store(kSequences, kRows, kCols, bytes, std::filesystem::temp_directory_path());
+        ActivationStore store(kSequences, kRows, kCols, bytes,
+                              std::filesystem::temp_directory_path());
         Matrix<float> saved[kSequences];
         for (int round = 0; round < 2; ++round) {
             for (std::int64_t s = 0; s < kSequences; ++s) {

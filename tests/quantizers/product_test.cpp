@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/random.hpp"
+#include "quantizers/product_part.hpp"
 
 namespace hb {
 namespace {
@@ -22,7 +23,8 @@ template <class T>
 void expect_chains(T alpha, std::int64_t depth, std::int64_t m, std::int64_t n) {
     constexpr std::int64_t kMargin = 3;  // neighbours that must not be touched
     const auto a = random<T>(depth, m + kMargin, 1), b = random<T>(depth, n + kMargin, 2);
-    auto c = random<T>(m + kMargin, n + kMargin, 3), wanted = c;
+    const auto before = random<T>(m + kMargin, n + kMargin, 3);
+    auto wanted = before;
     for (std::int64_t i = 0; i < m; ++i) {
         for (std::int64_t j = 0; j < n; ++j) {
             for (std::int64_t k = 0; k < depth; ++k) {
@@ -30,9 +32,15 @@ void expect_chains(T alpha, std::int64_t depth, std::int64_t m, std::int64_t n) 
             }
         }
     }
-    add_product(alpha, {a.values.data(), depth, m, a.cols}, {b.values.data(), depth, n, b.cols},
+    const Part<const T> left{a.values.data(), depth, m, a.cols},
+        right{b.values.data(), depth, n, b.cols};
+    auto c = before;
+    add_product_avx2(alpha, left, right, {c.values.data(), m, n, c.cols});
+    EXPECT_EQ(c.values, wanted.values) << "avx2 " << depth << ' ' << m << ' ' << n;
+    c = before;
+    add_product(alpha, {left.data, depth, m, left.stride}, {right.data, depth, n, right.stride},
                 {c.values.data(), m, n, c.cols});
-    EXPECT_EQ(c.values, wanted.values) << depth << ' ' << m << ' ' << n;
+    EXPECT_EQ(c.values, wanted.values) << "the machine's " << depth << ' ' << m << ' ' << n;
 }
 
 }  // namespace
