@@ -42,15 +42,8 @@ Cut choose_cut(std::int64_t rows, std::int64_t panels, int threads) {
     return cut;
 }
 
-// acc (rows, width): sums of rows [row, row + rows) and columns [column, column + width)
-void sum_up(const Kernels& kernels, const Operand& a, const PackedMatrix& b, std::int64_t row,
-            std::int64_t rows, std::int64_t column, std::int64_t width, float* acc) {
-    Multiply m = left_of(a, row, rows);
-    take_right(m, b, column / 16, width / 16);
-    m.c = acc;
-    m.c_stride = width;
-    kernels.multiply(m);
-}
+// Blocks of k taken at a time, so that the left rows of a task stay in L2.
+constexpr std::int64_t kSpan = 64;
 
 constexpr std::int64_t kGateRows = 256, kGateColumns = 128, kPrepareRows = 16;
 
@@ -85,8 +78,8 @@ void check(const Operand& a, const PackedMatrix& b, std::int64_t rows, std::int6
 
 }  // namespace
 
-// A task's sums grow in a buffer and not in c, whose rows may lie a power of two apart; it is as
-// wide as the kernels like a product to be, so that it is finished while it is in L1.
+// A task's sums grow in a buffer and not in c, whose rows may lie a power of two apart; they are as
+// wide as the kernels like a product to be, and finished while they are in L1.
 void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const PackedMatrix& b,
           View<float> c, float alpha, const float* bias, bool add) {
     check(a, b, c.rows, c.cols);
@@ -99,12 +92,22 @@ void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const Pack
         const std::int64_t row = i / across * cut.rows, rows = std::min(cut.rows, a.rows - row);
         const std::int64_t first = i % across * cut.panels,
                            end = std::min(first + cut.panels, panels);
-        for (std::int64_t panel = first; panel < end; panel += step) {
-            const std::int64_t width = 16 * std::min(step, end - panel), column = 16 * panel;
-            sum_up(kernels, a, b, row, rows, column, width, acc);
-            kernels.finish({acc, width, c.row(row) + column, c.stride, rows,
-                            std::min(c.cols - column, width), alpha, bias ? bias + column : nullptr,
-                            add});
+        const std::int64_t blocks = a.padded_k() / kBlock;
+        for (std::int64_t block = 0; block < blocks; block += kSpan) {
+            for (std::int64_t panel = first; panel < end; panel += step) {
+                const std::int64_t width = 16 * std::min(step, end - panel), column = 16 * panel;
+                Multiply m = left_of(a, row, rows);
+                take_right(m, b, panel, width / 16);
+                take_span(m, block, std::min(kSpan, blocks - block));
+                m.resume = block > 0;
+                m.c = blocks > kSpan ? acc + (panel - first) * 16 * rows : acc;
+                m.c_stride = width;
+                kernels.multiply(m);
+                if (block + kSpan < blocks) continue;
+                kernels.finish({m.c, width, c.row(row) + column, c.stride, rows,
+                                std::min(c.cols - column, width), alpha,
+                                bias ? bias + column : nullptr, add});
+            }
         }
     });
 }

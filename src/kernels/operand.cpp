@@ -87,6 +87,14 @@ void take_right(Multiply& m, const PackedMatrix& b, std::int64_t panel, std::int
         m.wide_b = b.wide.data() + panel * m.b_stride;
 }
 
+void take_span(Multiply& m, std::int64_t block, std::int64_t blocks) {
+    if (m.narrow_a) m.narrow_a += block * m.a_step;
+    if (m.wide_a) m.wide_a += block * m.a_step;
+    if (m.narrow_b) m.narrow_b += block * kTile;
+    if (m.wide_b) m.wide_b += block * kTile;
+    m.blocks = blocks;
+}
+
 void shape_operand(std::int64_t rows, std::int64_t k, Precision precision, Operand& out) {
     out.rows = rows;
     out.k = k;

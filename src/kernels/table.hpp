@@ -35,6 +35,8 @@ struct Multiply {
 Multiply left_of(const Operand& a, std::int64_t row, std::int64_t rows);
 // Panels [panel, panel + panels) of b. In operand.cpp.
 void take_right(Multiply& m, const PackedMatrix& b, std::int64_t panel, std::int64_t panels);
+// Of both sides only `blocks` blocks of k from `block` on. In operand.cpp.
+void take_span(Multiply& m, std::int64_t block, std::int64_t blocks);
 
 // c = c + alpha acc (when adding) or alpha acc, then + bias (per column, or null), each rounded
 // once. c may be acc.

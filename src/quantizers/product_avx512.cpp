@@ -41,12 +41,12 @@ inline __m512d fma(__m512d a, __m512d b, __m512d c) {
 namespace hb {
 
 void add_product_avx512(float alpha, const Part<const float>& a, const Part<const float>& b,
-                      const Part<float>& c) {
+                        const Part<float>& c) {
     add_blocks(alpha, a, b, c);
 }
 
 void add_product_avx512(double alpha, const Part<const double>& a, const Part<const double>& b,
-                      const Part<double>& c) {
+                        const Part<double>& c) {
     add_blocks(alpha, a, b, c);
 }
 

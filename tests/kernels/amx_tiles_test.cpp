@@ -79,6 +79,7 @@ void multiply_on_model(const Multiply& m) {
 Kernels model_kernels() {
     Kernels kernels = ref();
     kernels.name = "model";
+    kernels.panels = 2;
     kernels.multiply = multiply_on_model;
     return kernels;
 }
@@ -99,7 +100,8 @@ TEST(AmxTiles, GiveTheBitsOfRef) {
                                     {70, 129, 95},
                                     {200, 40, 64},
                                     {5, 600, 64},
-                                    {3, 20, 5000}}) {
+                                    {3, 20, 5000},
+                                    {40, 70, 4200}}) {
         const auto x = bf16_matrix(rows, k, 1), w = bf16_matrix(n, k, 2);
         const auto b = pack(w.view(), Precision::bf16, one);
         EXPECT_EQ(difference(product(ref(), one, operand(ref(), x), b),
