@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a checkpoint to blocks in memory. Weights that bf16 holds exactly are packed in bf16, others
-// in fp32; quantized weights become element * scale in bf16, exact, with the divisors left to
-// alpha.
+// in fp32; MX and NV weights stay in their codes, integers become element * scale rounded to bf16,
+// with the divisors left to alpha.
 #include <algorithm>
 #include <cmath>
 
@@ -62,6 +62,7 @@ void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
             site.quantizer = read_quantizer(quantized, quantization, module);
         block.linears[i] = make_linear(*weight, load_bias(dense, module, shape.out),
                                        site.quantizer ? &*site.quantizer : nullptr, threads);
+        quantized.drop(module);
     }
 }
 
@@ -81,7 +82,9 @@ std::vector<float> load_bias(const Checkpoint& checkpoint, const std::string& mo
 Linear make_linear(const QTensor& weight, std::vector<float> bias, const ActivationQuantizer* input,
                    Threads& threads) {
     Linear linear;
-    linear.weight = pack_bf16(dequantize_bf16(weight).view(), threads);
+    linear.weight = weight.scheme->family == Family::integer
+                        ? pack_bf16(dequantize_bf16(weight).view(), threads)
+                        : pack_codes(weight, threads);
     linear.bias = std::move(bias);
     linear.alpha = 1 / weight.scales.divisor / (input ? input->divisor : 1.0f);
     linear.quantized = true;

@@ -72,10 +72,17 @@ void split(const float* from, std::int64_t n, std::uint16_t* to, std::int64_t st
     }
 }
 
+void expand(const std::uint8_t* from, Coding coding, std::int64_t blocks, std::uint16_t* to) {
+    if (coding == Coding::mx)
+        expand_tiles<Coding::mx>(from, blocks, to);
+    else
+        expand_tiles<Coding::nv>(from, blocks, to);
+}
+
 void multiply_amx(const Multiply& m) {
-    if (!m.narrow_b) return multiply(m);
+    if (m.wide_b) return multiply(m);
     TileUnit unit;
-    multiply_tiles(m, unit, split);
+    multiply_tiles(m, unit, split, expand);
 }
 
 }  // namespace

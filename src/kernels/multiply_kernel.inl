@@ -1,25 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 // The innermost loop of products: R rows by P panels, two sums an output in registers, acc in
-// memory, touched once in 32 k. The right side comes in pair order from one of three sources.
+// memory, touched once in 32 k. The right side comes in pair order from one of three sources, or
+// in codes (coded.inl).
 #pragma once
 
 #include "kernels/table.hpp"
 
+#include "kernels/coded.inl"
+
 namespace hb {
 namespace {
 
-struct ExpandedB {
-    const float* p;
-    static constexpr int kPair = 32, kBlockStep = 16 * kPair;
+// What a source does at a block's start and end, and with its two sums.
+struct PlainB {
+    void start() {}
+    void finish() {}
+    V sum(V even, V odd) const { return even + odd; }
+};
+
+struct ExpandedB : PlainB {
+    const float* p = nullptr;
+    static constexpr int kPair = 32;
+    void advance() { p += 16 * kPair; }
     void pair(int j, V& even, V& odd) const {
         even = load(p + kPair * j);
         odd = load(p + kPair * j + 16);
     }
 };
 
-struct NarrowB {
-    const std::uint16_t* p;
-    static constexpr int kBlockStep = kTile;
+struct NarrowB : PlainB {
+    const std::uint16_t* p = nullptr;
+    void advance() { p += kTile; }
     void pair(int j, V& even, V& odd) const {
         const N both = load(reinterpret_cast<const std::uint32_t*>(p + 32 * j));
         even = floats(left<16>(both));
@@ -27,9 +38,9 @@ struct NarrowB {
     }
 };
 
-struct WideB {
-    const float* p;
-    static constexpr int kBlockStep = kTile;
+struct WideB : PlainB {
+    const float* p = nullptr;
+    void advance() { p += kTile; }
     void pair(int j, V& even, V& odd) const { load_pairs(p + 32 * j, even, odd); }
 };
 
@@ -55,6 +66,39 @@ template <int R, int P, class B>
     }
 }
 
+// Two pairs of panel p from 4 q + 2 T on; `a` is at 4 q.
+template <int T, int R, int P, class B>
+[[gnu::always_inline]] inline void coded_step(const float* a, std::int64_t a_stride, const B& b,
+                                              int q, int p, Sums<R, P>& s) {
+    V even[2], odd[2];
+    b.template pairs<T>(q, even, odd);
+    for (int i = 0; i < 2; ++i) {
+#pragma GCC unroll 8
+        for (int r = 0; r < R; ++r) {
+            const float* x = a + r * a_stride + 4 * T + 2 * i;
+            s.even[r][p] = fma(set(x[0]), even[i], s.even[r][p]);
+            s.odd[r][p] = fma(set(x[1]), odd[i], s.odd[r][p]);
+        }
+    }
+}
+
+template <int R, int P, class B>
+[[gnu::always_inline]] inline void steps(const float* a, std::int64_t a_stride, const B (&b)[P],
+                                         Sums<R, P>& s) {
+    if constexpr (sizeof(*B::p) == 1) {
+        for (int q = 0; q < 4; ++q, a += 8) {
+#pragma GCC unroll 8
+            for (int p = 0; p < P; ++p) {
+                coded_step<0, R, P, B>(a, a_stride, b[p], q, p, s);
+                coded_step<1, R, P, B>(a, a_stride, b[p], q, p, s);
+            }
+        }
+    } else {
+#pragma GCC unroll 2
+        for (int j = 0; j < 16; ++j) step<R, P, B>(a, a_stride, b, j, s);
+    }
+}
+
 // c (R, 16 P) over `blocks` blocks of k.
 template <int R, int P, class B>
 [[gnu::noinline]] void kernel(const float* a, std::int64_t a_stride, const B* panels,
@@ -62,27 +106,30 @@ template <int R, int P, class B>
     B b[P];
     for (int p = 0; p < P; ++p) b[p] = panels[p];
     for (std::int64_t block = 0; block < blocks; ++block) {
+#pragma GCC unroll 8
+        for (int p = 0; p < P; ++p) b[p].start();
         Sums<R, P> s;
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
             for (int p = 0; p < P; ++p) s.even[r][p] = s.odd[r][p] = set(0.f);
         }
-#pragma GCC unroll 2
-        for (int j = 0; j < 16; ++j) step<R, P, B>(a, a_stride, b, j, s);
+        steps<R, P, B>(a, a_stride, b, s);
+#pragma GCC unroll 8
+        for (int p = 0; p < P; ++p) b[p].finish();
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 8
             for (int p = 0; p < P; ++p) {
                 float* to = c + r * c_stride + 16 * p;
                 const V acc = resume ? load(to) : set(0.f);
-                store(to, acc + (s.even[r][p] + s.odd[r][p]));
+                store(to, acc + b[p].sum(s.even[r][p], s.odd[r][p]));
             }
         }
         resume = true;
         a += kBlock;
 #pragma GCC unroll 8
-        for (int p = 0; p < P; ++p) b[p].p += B::kBlockStep;
+        for (int p = 0; p < P; ++p) b[p].advance();
     }
 }
 
