@@ -72,13 +72,6 @@ void split(const float* from, std::int64_t n, std::uint16_t* to, std::int64_t st
     }
 }
 
-void expand(const std::uint8_t* from, Coding coding, std::int64_t blocks, std::uint16_t* to) {
-    if (coding == Coding::mx)
-        expand_tiles<Coding::mx>(from, blocks, to);
-    else
-        expand_tiles<Coding::nv>(from, blocks, to);
-}
-
 void multiply_amx(const Multiply& m) {
     if (m.wide_b) return multiply(m);
     TileUnit unit;
@@ -88,8 +81,8 @@ void multiply_amx(const Multiply& m) {
 }  // namespace
 
 const Kernels kAmxKernels = {
-    "amx",      2,        multiply_amx,  finish,  transpose, hadamard,      to_lanes,
-    kFastRules, rms_norm, silu_multiply, softmax, sum_exp,   kl_divergence,
+    "amx",    2,          multiply_amx, expand,        finish,  transpose, hadamard,
+    to_lanes, kFastRules, rms_norm,     silu_multiply, softmax, sum_exp,   kl_divergence,
 };
 
 }  // namespace hb

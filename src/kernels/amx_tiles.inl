@@ -136,7 +136,7 @@ void aim(TileSource& s, const Multiply& m, int panel, std::int64_t block, Expand
         s.ahead[p] = nullptr;
         if (panel + p == m.panels) return;
         expand(m.coded_b + (panel + p) * m.b_stride + block * coded_bytes(m.coding), m.coding,
-               s.blocks, strip + p * kTileDepth * kTile);
+               m.moderate, s.blocks, strip + p * kTileDepth * kTile);
     }
 }
 

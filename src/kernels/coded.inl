@@ -45,6 +45,14 @@ void scales_of(const std::uint8_t* p, bool moderate, V (&scale)[2]) {
     }
 }
 
+template <class F>
+[[gnu::always_inline]] inline void four_times(F f) {
+    f.template operator()<0>();
+    f.template operator()<1>();
+    f.template operator()<2>();
+    f.template operator()<3>();
+}
+
 template <Coding C, bool Late>
 struct CodedB {
     const std::uint8_t* p = nullptr;
@@ -59,19 +67,15 @@ struct CodedB {
     N bytes(int q) const {
         return held(load(reinterpret_cast<const std::uint32_t*>(p + 64 * q + I)));
     }
-    // Pairs 4 q + 2 T and 4 q + 2 T + 1.
+    // Pair 4 q + T.
     template <int T>
-    void pairs(int q, V (&even)[2], V (&odd)[2]) const {
-        const N low = bytes<T>(q), high = bytes<T + 2>(q);
-        even[0] = element(low);
-        even[1] = element(right<4>(low));
-        odd[0] = element(high);
-        odd[1] = element(right<4>(high));
+    void pair(int q, V& even, V& odd) const {
+        const N low = bytes<T / 2>(q), high = bytes<T / 2 + 2>(q);
+        even = element(T % 2 ? right<4>(low) : low);
+        odd = element(T % 2 ? right<4>(high) : high);
         if constexpr (!Late) {
-            for (int i = 0; i < 2; ++i) {
-                even[i] = even[i] * scale[0];
-                odd[i] = odd[i] * scale[1];
-            }
+            even = even * scale[0];
+            odd = odd * scale[1];
         }
     }
     V sum(V even, V odd) {
@@ -115,24 +119,29 @@ bool scale_late(const float* a) {
 
 // Blocks of a coded panel as tiles of bf16.
 template <Coding C>
-[[maybe_unused]] void expand_tiles(const std::uint8_t* from, std::int64_t blocks,
-                                   std::uint16_t* out) {
-    CodedB<C, false> b{from, false};
+void expand_tiles(const std::uint8_t* from, bool moderate, std::int64_t blocks,
+                  std::uint16_t* out) {
+    CodedB<C, false> b{from, moderate};
     for (std::int64_t block = 0; block < blocks; ++block, b.advance()) {
         b.start();
         for (int q = 0; q < 4; ++q) {
-            const auto put = [&]<int T>() {
-                V even[2], odd[2];
-                b.template pairs<T>(q, even, odd);
-                for (int i = 0; i < 2; ++i, out += 32) {
-                    store(reinterpret_cast<std::uint32_t*>(out),
-                          right<16>(bits(even[i])) | (bits(odd[i]) & set(0xffff0000u)));
-                }
-            };
-            put.template operator()<0>();
-            put.template operator()<1>();
+            four_times([&]<int T>() {
+                V even, odd;
+                b.template pair<T>(q, even, odd);
+                store(reinterpret_cast<std::uint32_t*>(out),
+                      right<16>(bits(even)) | (bits(odd) & set(0xffff0000u)));
+                out += 32;
+            });
         }
     }
+}
+
+void expand(const std::uint8_t* from, Coding coding, bool moderate, std::int64_t blocks,
+            std::uint16_t* out) {
+    if (coding == Coding::mx)
+        expand_tiles<Coding::mx>(from, moderate, blocks, out);
+    else
+        expand_tiles<Coding::nv>(from, moderate, blocks, out);
 }
 
 }  // namespace

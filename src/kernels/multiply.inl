@@ -39,16 +39,13 @@ void expand_b(CodedB<C, false> from, std::int64_t blocks, float* out) {
     for (std::int64_t block = 0; block < blocks; ++block, from.advance()) {
         from.start();
         for (int q = 0; q < 4; ++q) {
-            const auto put = [&]<int T>() {
-                V even[2], odd[2];
-                from.template pairs<T>(q, even, odd);
-                for (int i = 0; i < 2; ++i, out += 32) {
-                    store(out, even[i]);
-                    store(out + 16, odd[i]);
-                }
-            };
-            put.template operator()<0>();
-            put.template operator()<1>();
+            four_times([&]<int T>() {
+                V even, odd;
+                from.template pair<T>(q, even, odd);
+                store(out, even);
+                store(out + 16, odd);
+                out += 32;
+            });
         }
     }
 }

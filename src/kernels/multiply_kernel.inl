@@ -4,6 +4,8 @@
 // in codes (coded.inl).
 #pragma once
 
+#include <utility>
+
 #include "kernels/table.hpp"
 
 #include "kernels/coded.inl"
@@ -66,19 +68,35 @@ template <int R, int P, class B>
     }
 }
 
-// Two pairs of panel p from 4 q + 2 T on; `a` is at 4 q.
-template <int T, int R, int P, class B>
-[[gnu::always_inline]] inline void coded_step(const float* a, std::int64_t a_stride, const B& b,
-                                              int q, int p, Sums<R, P>& s) {
-    V even[2], odd[2];
-    b.template pairs<T>(q, even, odd);
-    for (int i = 0; i < 2; ++i) {
+// Pair 4 q + T of panels [First, First + Count); `a` is at 4 q.
+template <int T, int First, int Count, int R, int P, class B>
+[[gnu::always_inline]] inline void coded_step(const float* a, std::int64_t a_stride,
+                                              const B (&b)[P], int q, Sums<R, P>& s) {
+    V even[Count], odd[Count];
 #pragma GCC unroll 8
-        for (int r = 0; r < R; ++r) {
-            const float* x = a + r * a_stride + 4 * T + 2 * i;
-            s.even[r][p] = fma(set(x[0]), even[i], s.even[r][p]);
-            s.odd[r][p] = fma(set(x[1]), odd[i], s.odd[r][p]);
+    for (int p = 0; p < Count; ++p) b[First + p].template pair<T>(q, even[p], odd[p]);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+        const V x = set(a[r * a_stride + 2 * T]), y = set(a[r * a_stride + 2 * T + 1]);
+#pragma GCC unroll 8
+        for (int p = 0; p < Count; ++p) {
+            s.even[r][First + p] = fma(x, even[p], s.even[r][First + p]);
+            s.odd[r][First + p] = fma(y, odd[p], s.odd[r][First + p]);
         }
+    }
+}
+
+// A few rows keep their left numbers in registers from panel to panel, more rows the right ones.
+template <int R, int P, class B>
+[[gnu::always_inline]] inline void coded_steps(const float* a, std::int64_t a_stride,
+                                               const B (&b)[P], int q, Sums<R, P>& s) {
+    if constexpr (R > 2) {
+        four_times([&]<int T>() { coded_step<T, 0, P, R, P, B>(a, a_stride, b, q, s); });
+    } else {
+        [&]<int... I>(std::integer_sequence<int, I...>) {
+            (four_times([&]<int T>() { coded_step<T, I, 1, R, P, B>(a, a_stride, b, q, s); }), ...);
+        }
+        (std::make_integer_sequence<int, P>());
     }
 }
 
@@ -86,13 +104,7 @@ template <int R, int P, class B>
 [[gnu::always_inline]] inline void steps(const float* a, std::int64_t a_stride, const B (&b)[P],
                                          Sums<R, P>& s) {
     if constexpr (sizeof(*B::p) == 1) {
-        for (int q = 0; q < 4; ++q, a += 8) {
-#pragma GCC unroll 8
-            for (int p = 0; p < P; ++p) {
-                coded_step<0, R, P, B>(a, a_stride, b[p], q, p, s);
-                coded_step<1, R, P, B>(a, a_stride, b[p], q, p, s);
-            }
-        }
+        for (int q = 0; q < 4; ++q, a += 8) coded_steps<R, P, B>(a, a_stride, b, q, s);
     } else {
 #pragma GCC unroll 2
         for (int j = 0; j < 16; ++j) step<R, P, B>(a, a_stride, b, j, s);

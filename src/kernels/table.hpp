@@ -110,6 +110,9 @@ struct Kernels {
     const char* name;
     int panels;  // that a product is best cut into
     void (*multiply)(const Multiply&);
+    // blocks of a coded panel -> tiles of bf16
+    void (*expand)(const std::uint8_t* from, Coding coding, bool moderate, std::int64_t blocks,
+                   std::uint16_t* out);
     void (*finish)(const Finish&);
     // 32 rows of x by 32 columns in lane order (as 16 words) -> two panels' tiles of x^T, and the
     // same as left tiles

@@ -71,22 +71,10 @@ void split(const float* from, std::int64_t n, std::uint16_t* to, std::int64_t st
     }
 }
 
-void expand(const std::uint8_t* from, Coding coding, std::int64_t blocks, std::uint16_t* to) {
-    const Family family = coding == Coding::mx ? Family::mx : Family::nv;
-    for (std::int64_t block = 0; block < blocks; ++block, from += coded_bytes(coding)) {
-        for (int i = 0; i < kTile; ++i) {
-            const int l = i / 2 % 16, place = i / 32 * 2 + i % 2;
-            const auto code = from[code_byte(l, place)] >> code_shift(place) & 15;
-            *to++ = float_to_bf16(decode_element(family, static_cast<std::uint8_t>(code)) *
-                                  decode_scale(family, from[scale_byte(coding, l, place)]));
-        }
-    }
-}
-
 void multiply_on_model(const Multiply& m) {
     if (m.wide_b) return ref().multiply(m);
     ModelTiles tiles;
-    multiply_tiles(m, tiles, split, expand);
+    multiply_tiles(m, tiles, split, ref().expand);
 }
 
 Kernels model_kernels() {

@@ -139,6 +139,33 @@ TEST(CodedScales, AreAllExact) {
     }
 }
 
+// Every code under every scale, moderate ones and all.
+TEST(Expand, GivesThePanelsOfTheNumbersInBf16) {
+    Threads one(1);
+    for (const char* name : {"mxfp4", "nvfp4"}) {
+        const Scheme& scheme = find_scheme(name);
+        for (const int scales : {1, 127, 256}) {
+            QTensor w = random_codes(scheme, 16, 32 * 256, Spread::moderate, 4);
+            for (std::int64_t n = 0; n < 16; ++n) {
+                for (std::int64_t i = 0; i < w.scales.bits.cols; ++i)
+                    w.scales.bits(n, i) = static_cast<std::uint16_t>((n + i) % scales);
+                for (auto& byte : w.codes.values) {  // no code is -0
+                    if ((byte & 15) == 8) byte = static_cast<std::uint8_t>(byte & 0xf0);
+                    if (byte >> 4 == 8) byte = static_cast<std::uint8_t>(byte & 15);
+                }
+            }
+            const auto plain = pack_bf16(dequantize_bf16(w).view(), one),
+                       coded = pack_codes(w, one);
+            for (const Kernels* kernels : all_kernels()) {
+                std::vector<std::uint16_t> out(plain.narrow.size());
+                kernels->expand(coded.coded.data(), coded.coding, coded.moderate, 256, out.data());
+                EXPECT_TRUE(std::equal(out.begin(), out.end(), plain.narrow.begin()))
+                    << name_of(*kernels) << ' ' << name << ' ' << scales;
+            }
+        }
+    }
+}
+
 TEST(Coded, ServesGatedProductsAndLosses) {
     Threads one(1), two(2);
     for (const char* name : {"mxfp4", "nvfp4"}) {
