@@ -139,9 +139,29 @@ Embedding load_embedding(const Checkpoint& checkpoint, const ModelConfig& config
     return embedding;
 }
 
+// A part of the rows at a time, as long as bf16 holds them: the head is the largest matrix.
 PackedMatrix load_head(const Checkpoint& checkpoint, const ModelConfig& config, Threads& threads) {
+    constexpr std::int64_t kRows = 4096;  // whole panels
     const std::string name = config.tied ? "model.embed_tokens.weight" : "lm_head.weight";
-    auto head = pack_exact(checkpoint.read(name, config.vocab, config.hidden).view(), threads);
+    PackedMatrix head;
+    for (std::int64_t first = 0; first < config.vocab; first += kRows) {
+        const std::int64_t rows = std::min(kRows, config.vocab - first);
+        auto part =
+            pack_exact(checkpoint.read_rows(name, first, rows, config.hidden).view(), threads);
+        if (part.precision != Precision::bf16) {
+            head = pack(checkpoint.read(name, config.vocab, config.hidden).view(), Precision::f32,
+                        threads);
+            break;
+        }
+        if (first == 0) {
+            head = std::move(part);
+            head.narrow.reserve(static_cast<std::size_t>((config.vocab + 15) / 16 * 16 *
+                                                         ((config.hidden + 31) / 32 * 32)));
+        } else {
+            head.narrow.insert(head.narrow.end(), part.narrow.begin(), part.narrow.end());
+        }
+        head.n = first + rows;
+    }
     checkpoint.drop(name);
     return head;
 }
