@@ -3,6 +3,7 @@
 // neither of which changes a sum: it is never -0, and finite by 0 adds nothing. So a scale that
 // nothing uses does not keep a weight from having only moderate ones.
 #include <algorithm>
+#include <cstring>
 
 #include "core/error.hpp"
 #include "kernels/table.hpp"
@@ -14,48 +15,57 @@ namespace {
 constexpr std::uint8_t kOneMx = 127, kOneNv = 0x38;
 constexpr std::uint8_t kNanMx = 255, kNanNv = 0x7f;
 
+// Sixteen codes, -0 replaced by +0.
+std::uint64_t clean(std::uint64_t codes) {
+    constexpr std::uint64_t ones = 0x1111111111111111u;
+    return codes & ((codes | codes >> 1 | codes >> 2) & ones) * 15;
+}
+
 struct Packer {
     const QTensor& w;
     Coding coding;
 
     int group() const { return coding == Coding::mx ? 32 : 16; }
-
-    // Columns [k, k + group) of row n as codes, and their scale.
-    std::uint8_t take_group(std::int64_t n, std::int64_t k, std::uint8_t* codes) const {
-        bool zero = true;
-        for (int i = 0; i < group(); ++i) {
-            const std::uint8_t code = w.code(n, k + i);
-            codes[i] = code == 8 ? std::uint8_t{0} : code;
-            zero = zero && codes[i] == 0;
-        }
-        const auto scale = static_cast<std::uint8_t>(w.scales.bits(n, k / group()));
-        const bool nan = coding == Coding::mx ? scale == kNanMx : (scale & kNanNv) == kNanNv;
-        return zero && !nan ? one() : scale;
-    }
-
     std::uint8_t one() const { return coding == Coding::mx ? kOneMx : kOneNv; }
 
     bool moderate(std::uint8_t scale) const {
         return coding == Coding::mx ? scale >= kOneMx - 40 && scale <= kOneMx + 40 : scale < kNanNv;
     }
 
+    std::uint8_t scale(std::int64_t n, std::int64_t k, bool zero) const {
+        const auto scale = static_cast<std::uint8_t>(w.scales.bits(n, k / group()));
+        const bool nan = coding == Coding::mx ? scale == kNanMx : (scale & kNanNv) == kNanNv;
+        return zero && !nan ? one() : scale;
+    }
+
+    // Columns [k, k + 32) of row n, which is row l of its panel; the second half may be beyond the
+    // end. A word of part q is 16 bits of the first half and 16 of the second.
+    bool fill_row(std::int64_t n, std::int64_t k, int l, std::uint8_t* out) const {
+        std::uint64_t codes[2] = {};
+        const std::size_t halves = k + 16 < w.cols ? 2 : 1;
+        std::memcpy(codes, w.codes.row(n) + k / 2, 8 * halves);
+        for (auto& half : codes) half = clean(half);
+        for (int q = 0; q < 4; ++q) {
+            const std::uint64_t word =
+                (codes[0] >> 16 * q & 0xffffu) | (codes[1] >> 16 * q & 0xffffu) << 16;
+            std::memcpy(out + 64 * q + 4 * l, &word, 4);
+        }
+        bool all_moderate = true;
+        for (int g = 0; g < (coding == Coding::nv ? static_cast<int>(halves) : 1); ++g) {
+            const bool zero = codes[g] == 0 && (coding == Coding::nv || codes[1] == 0);
+            const std::uint8_t chosen = scale(n, k + 16 * g, zero);
+            out[scale_byte(coding, l, g)] = chosen;
+            all_moderate = all_moderate && moderate(chosen);
+        }
+        return all_moderate;
+    }
+
     bool fill_block(std::int64_t n, std::int64_t k, std::uint8_t* out) const {
         std::fill(out, out + kCodeBytes, std::uint8_t{});
         std::fill(out + kCodeBytes, out + coded_bytes(coding), one());
         bool all_moderate = true;
-        for (int l = 0; l < std::min<std::int64_t>(16, w.rows - n); ++l) {
-            std::uint8_t codes[kBlock] = {};
-            for (int i = 0; i < std::min<std::int64_t>(kBlock, w.cols - k); i += group()) {
-                const std::uint8_t scale = take_group(n + l, k + i, codes + i);
-                out[scale_byte(coding, l, i / 16)] = scale;
-                all_moderate = all_moderate && moderate(scale);
-            }
-            for (int i = 0; i < kBlock; ++i) {
-                const int place = i % 16 * 2 + i / 16;
-                std::uint8_t& byte = out[code_byte(l, place)];
-                byte = static_cast<std::uint8_t>(byte | codes[i] << code_shift(place));
-            }
-        }
+        for (int l = 0; l < std::min<std::int64_t>(16, w.rows - n); ++l)
+            all_moderate = fill_row(n + l, k, l, out) && all_moderate;
         return all_moderate;
     }
 };
