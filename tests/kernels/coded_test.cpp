@@ -32,7 +32,7 @@ QTensor random_codes(const Scheme& scheme, std::int64_t n, std::int64_t k, Sprea
     return w;
 }
 
-enum class Left { four_bit, narrow, wild, wide };
+enum class Left { four_bit, narrow, tiny, huge, wild, wide };
 
 Operand left_side(Left kind, const Scheme& scheme, std::int64_t rows, std::int64_t k) {
     Matrix<float> x = normal_matrix(rows, k, 5);
@@ -42,6 +42,8 @@ Operand left_side(Left kind, const Scheme& scheme, std::int64_t rows, std::int64
         x = dequantize(codes);
     } else if (kind == Left::wild) {
         for (float& v : x.values) v = std::ldexp(v, static_cast<int>(random.bits() % 240) - 130);
+    } else if (kind == Left::tiny || kind == Left::huge) {
+        for (float& v : x.values) v = std::ldexp(v, kind == Left::tiny ? -125 : 125);
     }
     return operand(ref(), x, kind == Left::wide ? Precision::f32 : Precision::bf16);
 }
@@ -75,7 +77,8 @@ TEST_P(Coded, GivesTheBitsOfItsNumbersInBf16) {
             const auto coded = pack_codes(w, two);
             const auto plain = pack_bf16(dequantize_bf16(w).view(), two);
             EXPECT_EQ(coded.moderate, spread == Spread::moderate || scheme.group == 16);
-            for (const Left left : {Left::four_bit, Left::narrow, Left::wild, Left::wide}) {
+            for (const Left left :
+                 {Left::four_bit, Left::narrow, Left::tiny, Left::huge, Left::wild, Left::wide}) {
                 if (left == Left::wide && rows > 70) continue;
                 const auto a = left_side(left, scheme, rows, k);
                 const auto expected = product(ref(), one, a, plain);
