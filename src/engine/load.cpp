@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a checkpoint to blocks in memory. Weights that bf16 holds exactly are packed in bf16, others
-// in fp32; quantized weights become element * scale in bf16, exact, with the divisors left to
-// alpha.
+// in fp32; MX and NV weights stay in their codes, integers become element * scale rounded to bf16,
+// with the divisors left to alpha.
 #include <algorithm>
 #include <cmath>
 
@@ -62,6 +62,7 @@ void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
             site.quantizer = read_quantizer(quantized, quantization, module);
         block.linears[i] = make_linear(*weight, load_bias(dense, module, shape.out),
                                        site.quantizer ? &*site.quantizer : nullptr, threads);
+        quantized.drop(module);
     }
 }
 
@@ -81,7 +82,9 @@ std::vector<float> load_bias(const Checkpoint& checkpoint, const std::string& mo
 Linear make_linear(const QTensor& weight, std::vector<float> bias, const ActivationQuantizer* input,
                    Threads& threads) {
     Linear linear;
-    linear.weight = pack_bf16(dequantize_bf16(weight).view(), threads);
+    linear.weight = weight.scheme->family == Family::integer
+                        ? pack_bf16(dequantize_bf16(weight).view(), threads)
+                        : pack_codes(weight, threads);
     linear.bias = std::move(bias);
     linear.alpha = 1 / weight.scales.divisor / (input ? input->divisor : 1.0f);
     linear.quantized = true;
@@ -136,9 +139,29 @@ Embedding load_embedding(const Checkpoint& checkpoint, const ModelConfig& config
     return embedding;
 }
 
+// A part of the rows at a time, as long as bf16 holds them: the head is the largest matrix.
 PackedMatrix load_head(const Checkpoint& checkpoint, const ModelConfig& config, Threads& threads) {
+    constexpr std::int64_t kRows = 4096;  // whole panels
     const std::string name = config.tied ? "model.embed_tokens.weight" : "lm_head.weight";
-    auto head = pack_exact(checkpoint.read(name, config.vocab, config.hidden).view(), threads);
+    PackedMatrix head;
+    for (std::int64_t first = 0; first < config.vocab; first += kRows) {
+        const std::int64_t rows = std::min(kRows, config.vocab - first);
+        auto part =
+            pack_exact(checkpoint.read_rows(name, first, rows, config.hidden).view(), threads);
+        if (part.precision != Precision::bf16) {
+            head = pack(checkpoint.read(name, config.vocab, config.hidden).view(), Precision::f32,
+                        threads);
+            break;
+        }
+        if (first == 0) {
+            head = std::move(part);
+            head.narrow.reserve(static_cast<std::size_t>((config.vocab + 15) / 16 * 16 *
+                                                         ((config.hidden + 31) / 32 * 32)));
+        } else {
+            head.narrow.insert(head.narrow.end(), part.narrow.begin(), part.narrow.end());
+        }
+        head.n = first + rows;
+    }
     checkpoint.drop(name);
     return head;
 }

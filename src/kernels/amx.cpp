@@ -73,16 +73,16 @@ void split(const float* from, std::int64_t n, std::uint16_t* to, std::int64_t st
 }
 
 void multiply_amx(const Multiply& m) {
-    if (!m.narrow_b) return multiply(m);
+    if (m.wide_b) return multiply(m);
     TileUnit unit;
-    multiply_tiles(m, unit, split);
+    multiply_tiles(m, unit, split, expand);
 }
 
 }  // namespace
 
 const Kernels kAmxKernels = {
-    "amx",      2,        multiply_amx,  finish,  transpose, hadamard,      to_lanes,
-    kFastRules, rms_norm, silu_multiply, softmax, sum_exp,   kl_divergence,
+    "amx",    2,          multiply_amx, expand,        finish,  transpose, hadamard,
+    to_lanes, kFastRules, rms_norm,     silu_multiply, softmax, sum_exp,   kl_divergence,
 };
 
 }  // namespace hb

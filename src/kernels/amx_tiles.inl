@@ -24,13 +24,14 @@ struct TileSource {
     int terms;
     std::int64_t a_step, a_below;  // in elements: to the next block, to the rows 16 below
     const std::uint16_t* b[2];
-    const std::uint16_t* ahead[2];  // the strip that follows
+    const std::uint16_t* ahead[2];  // the strip that follows, or null
     std::int64_t blocks;
     int line, end_line;  // which lines of its tiles these rows ask for
 };
 
 // Fetches into L2 only.
 inline void ask_ahead(const TileSource& s, std::int64_t block) {
+    if (!s.ahead[0]) return;
     for (int line = s.line; line < s.end_line; ++line) {
         __builtin_prefetch(s.ahead[0] + block * kTile + 32 * line, 0, 2);
         __builtin_prefetch(s.ahead[1] + block * kTile + 32 * line, 0, 2);
@@ -117,18 +118,31 @@ inline std::int64_t tile_depth(std::int64_t blocks) {
     return parts > 0 ? (blocks + parts - 1) / parts : 1;
 }
 
-// The strip of two panels from `block` on, and the one that follows it at `next`.
+// The strip of two panels from `block` on, and the one that follows it, `ahead` elements further.
 inline void aim(TileSource& s, const Multiply& m, int panel, std::int64_t block,
-                const std::uint16_t* next) {
+                std::int64_t ahead) {
     s.b[0] = m.narrow_b + panel * m.b_stride + block * kTile;
     s.b[1] = s.b[0] + m.b_stride;
-    s.ahead[0] = next;
-    s.ahead[1] = next + m.b_stride;
-    s.line = s.end_line = 0;
+    s.ahead[0] = s.b[0] + ahead;
+    s.ahead[1] = s.b[1] + ahead;
 }
 
-template <class Tiles>
-void multiply_narrow(const Multiply& m, Tiles& t) {
+// The same of a right side in codes, expanded into `strip`.
+template <class Expand>
+void aim(TileSource& s, const Multiply& m, int panel, std::int64_t block, Expand expand,
+         std::uint16_t* strip) {
+    for (int p = 0; p < 2; ++p) {
+        s.b[p] = strip + p * kTileDepth * kTile;
+        s.ahead[p] = nullptr;
+        if (panel + p == m.panels) return;
+        expand(m.coded_b + (panel + p) * m.b_stride + block * coded_bytes(m.coding), m.coding,
+               m.moderate, s.blocks, strip + p * kTileDepth * kTile);
+    }
+}
+
+template <class Tiles, class Expand>
+void multiply_narrow(const Multiply& m, Tiles& t, Expand expand) {
+    alignas(64) std::uint16_t strip[2 * kTileDepth * kTile];
     const std::int64_t depth = tile_depth(m.blocks);
     int set_rows = 0;
     for (int panel = 0; panel < m.panels; panel += 2) {
@@ -140,9 +154,11 @@ void multiply_narrow(const Multiply& m, Tiles& t) {
             s.a_step = m.a_step;
             s.a_below = m.a_stride;
             s.blocks = rest < depth ? rest : depth;
-            aim(s, m, panel, block,
-                rest > depth ? m.narrow_b + panel * m.b_stride + (block + depth) * kTile
-                             : m.narrow_b + (panel + 2) * m.b_stride);
+            if (m.coded_b)
+                aim(s, m, panel, block, expand, strip);
+            else
+                aim(s, m, panel, block,
+                    rest > depth ? depth * kTile : 2 * m.b_stride - block * kTile);
             tile_columns(t, s, m, panel, m.resume || block > 0, set_rows);
         }
     }
@@ -151,9 +167,9 @@ void multiply_narrow(const Multiply& m, Tiles& t) {
 // The terms of all rows: term i lies i * kTermStep behind `to`, tiles one behind the other.
 constexpr std::int64_t kTermStep = kTileRows * kTileDepth * kBlock;
 
-template <class Tiles, class Round>
-void multiply_wide(const Multiply& m, Tiles& t, Round round) {
-    alignas(64) std::uint16_t split[3 * kTermStep];
+template <class Tiles, class Round, class Expand>
+void multiply_wide(const Multiply& m, Tiles& t, Round round, Expand expand) {
+    alignas(64) std::uint16_t split[3 * kTermStep], strip[2 * kTileDepth * kTile];
     const std::int64_t depth = tile_depth(m.blocks);
     int set_rows = 0;
     for (std::int64_t block = 0; block < m.blocks; block += depth) {
@@ -169,18 +185,22 @@ void multiply_wide(const Multiply& m, Tiles& t, Round round) {
         }
         for (int panel = 0; panel < m.panels; panel += 2) {
             for (int term = 0; term < 3; ++term) s.a[term] = split + term * kTermStep;
-            aim(s, m, panel, block, m.narrow_b + (panel + 2) * m.b_stride + block * kTile);
+            if (m.coded_b)
+                aim(s, m, panel, block, expand, strip);
+            else
+                aim(s, m, panel, block, 2 * m.b_stride);
             tile_columns(t, s, m, panel, m.resume || block > 0, set_rows);
         }
     }
 }
 
-template <class Tiles, class Round>
-void multiply_tiles(const Multiply& m, Tiles& t, Round round) {
+// The right side is in bf16 or in codes.
+template <class Tiles, class Round, class Expand>
+void multiply_tiles(const Multiply& m, Tiles& t, Round round, Expand expand) {
     if (m.narrow_a)
-        multiply_narrow(m, t);
+        multiply_narrow(m, t, expand);
     else
-        multiply_wide(m, t, round);
+        multiply_wide(m, t, round, expand);
 }
 
 }  // namespace

@@ -12,8 +12,8 @@
 namespace hb {
 
 const Kernels kAvx2Kernels = {
-    "avx2",     kTilePanels, multiply,      finish,  transpose, hadamard,      to_lanes,
-    kFastRules, rms_norm,    silu_multiply, softmax, sum_exp,   kl_divergence,
+    "avx2",   kTilePanels, multiply, expand,        finish,  transpose, hadamard,
+    to_lanes, kFastRules,  rms_norm, silu_multiply, softmax, sum_exp,   kl_divergence,
 };
 
 }  // namespace hb

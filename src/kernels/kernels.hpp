@@ -47,11 +47,19 @@ struct Operand {
 
 // Right side: a weight (n, k) in panels of 16 rows n; inside a panel, for each block of 32 k, 16
 // pairs x 16 rows x {even, odd}: exactly one AMX B tile (1 KB). n and k are padded with zeros.
+// A weight in MXFP4 or NVFP4 stays in its 4-bit codes, a block in 272 or 288 bytes: first 4 times
+// 16 words of 32 bits, word l of part q holding the codes of row l, nibble 4 g + t that of k = 16 g
+// + 4 q + t; then the block's 16 E8M0 scales, or 16 E4M3 scales of g = 0 and 16 of g = 1. It stands
+// for bf16 numbers element * scale, and gives the same products as they would.
+enum class Coding { none, mx, nv };
 struct PackedMatrix {
     std::int64_t n = 0, k = 0;
     Precision precision = Precision::bf16;
     AlignedVector<std::uint16_t> narrow;
     AlignedVector<float> wide;  // the same order in fp32, for weights that bf16 cannot hold
+    Coding coding = Coding::none;
+    bool moderate = false;  // scales: E8M0 from 2^-40 to 2^40, E4M3 neither negative nor NaN
+    AlignedVector<std::uint8_t> coded = {};
 };
 
 // One instruction set's entry; the members are internal to kernels/.
@@ -66,6 +74,8 @@ std::string_view name_of(const Kernels& kernels);
 
 PackedMatrix pack(View<const float> w, Precision precision, Threads& threads);  // (n, k)
 PackedMatrix pack_bf16(View<const std::uint16_t> w, Threads& threads);          // (n, k)
+// Of an MX or NV weight, without its divisor; throws Error for another.
+PackedMatrix pack_codes(const QTensor& w, Threads& threads);  // (n, k)
 
 // y = x * weight / sqrt(mean(x^2) + eps); the mean is summed in 16 strided fp32 lanes, then a fixed
 // tree.

@@ -34,12 +34,34 @@ void expand_b(B from, std::int64_t blocks, float* out) {
     }
 }
 
+template <Coding C>
+void expand_b(CodedB<C, false> from, std::int64_t blocks, float* out) {
+    for (std::int64_t block = 0; block < blocks; ++block, from.advance()) {
+        from.start();
+        for (int q = 0; q < 4; ++q) {
+            four_times([&]<int T>() {
+                V even, odd;
+                from.template pair<T>(q, even, odd);
+                store(out, even);
+                store(out + 16, odd);
+                out += 32;
+            });
+        }
+    }
+}
+
 template <class B>
 B panel_of(const Multiply& m, int panel, std::int64_t block) {
-    if constexpr (sizeof(*B::p) == 2)
-        return {m.narrow_b + panel * m.b_stride + block * kTile};
-    else
-        return {m.wide_b + panel * m.b_stride + block * kTile};
+    B b{};
+    if constexpr (sizeof(*B::p) == 1) {
+        b.moderate = m.moderate;
+        b.p = m.coded_b + panel * m.b_stride + block * coded_bytes(m.coding);
+    } else if constexpr (sizeof(*B::p) == 2) {
+        b.p = m.narrow_b + panel * m.b_stride + block * kTile;
+    } else {
+        b.p = m.wide_b + panel * m.b_stride + block * kTile;
+    }
+    return b;
 }
 
 template <class B>
@@ -78,7 +100,7 @@ void thin_panels(const Multiply& m, int& panel, const float* a, std::int64_t str
         if constexpr (P > kPanels) {
             if (m.rows == 1)
                 kernel<1, P, B>(a, stride, b, blocks, c, m.c_stride, resume);
-            else
+            else if constexpr (P <= kThinPanels)
                 kernel<2, P, B>(a, stride, b, blocks, c, m.c_stride, resume);
         } else {
             rows_of_kernel<P>(m.rows, a, stride, b, blocks, c, m.c_stride, resume);
@@ -86,25 +108,60 @@ void thin_panels(const Multiply& m, int& panel, const float* a, std::int64_t str
     }
 }
 
+constexpr std::int64_t kFewDepth = 64;  // blocks
+
+// A part of k for up to kRows rows in `a`.
 template <class B>
+void few_rows(const Multiply& m, const float* a, std::int64_t block, std::int64_t blocks) {
+    constexpr std::int64_t stride = kFewDepth * kBlock;
+    int panel = 0;
+    if constexpr (sizeof(*B::p) == 1 && kCodedPanels > kThinPanels) {
+        if (m.rows == 1) thin_panels<kCodedPanels, B>(m, panel, a, stride, block, blocks);
+    }
+    if (m.rows <= 2 && m.rows < kRows)
+        thin_panels<kThinPanels, B>(m, panel, a, stride, block, blocks);
+    if constexpr (kPanels > 1) thin_panels<kPanels, B>(m, panel, a, stride, block, blocks);
+    thin_panels<1, B>(m, panel, a, stride, block, blocks);
+}
+
+template <Coding C>
+bool scale_late(const Multiply& m, const float* a, std::int64_t blocks) {
+    bool late = m.narrow_a && m.moderate;
+    for (int r = 0; r < m.rows; ++r) {
+        for (std::int64_t i = 0; late && i < blocks; ++i)
+            late = scale_late<C>(a + (r * kFewDepth + i) * kBlock);
+    }
+    return late;
+}
+
+template <Coding C>
+void few_rows_of_codes(const Multiply& m, const float* a, std::int64_t block, std::int64_t blocks) {
+    if (scale_late<C>(m, a, blocks))
+        few_rows<CodedB<C, true>>(m, a, block, blocks);
+    else
+        few_rows<CodedB<C, false>>(m, a, block, blocks);
+}
+
 void multiply_few_rows(const Multiply& m) {
-    constexpr std::int64_t depth = 64;
-    alignas(64) float a[kRows * depth * kBlock];
-    for (std::int64_t block = 0; block < m.blocks; block += depth) {
-        const std::int64_t blocks = m.blocks - block < depth ? m.blocks - block : depth;
-        expand_a(m, block, blocks, a, depth * kBlock);
-        int panel = 0;
-        if (m.rows <= 2 && m.rows < kRows)
-            thin_panels<kThinPanels, B>(m, panel, a, depth * kBlock, block, blocks);
-        if constexpr (kPanels > 1)
-            thin_panels<kPanels, B>(m, panel, a, depth * kBlock, block, blocks);
-        thin_panels<1, B>(m, panel, a, depth * kBlock, block, blocks);
+    alignas(64) float a[kRows * kFewDepth * kBlock];
+    for (std::int64_t block = 0; block < m.blocks; block += kFewDepth) {
+        const std::int64_t blocks = m.blocks - block < kFewDepth ? m.blocks - block : kFewDepth;
+        expand_a(m, block, blocks, a, kFewDepth * kBlock);
+        if (m.narrow_b)
+            few_rows<NarrowB>(m, a, block, blocks);
+        else if (m.wide_b)
+            few_rows<WideB>(m, a, block, blocks);
+        else if (m.coding == Coding::mx)
+            few_rows_of_codes<Coding::mx>(m, a, block, blocks);
+        else
+            few_rows_of_codes<Coding::nv>(m, a, block, blocks);
     }
 }
 
 void multiply(const Multiply& m) {
-    if (m.rows <= kRows)
-        return m.narrow_b ? multiply_few_rows<NarrowB>(m) : multiply_few_rows<WideB>(m);
+    if (m.rows <= kRows) return multiply_few_rows(m);
+    if (m.coding == Coding::mx) return multiply_strips<CodedB<Coding::mx, false>>(m);
+    if (m.coding == Coding::nv) return multiply_strips<CodedB<Coding::nv, false>>(m);
     return m.narrow_b ? multiply_strips<NarrowB>(m) : multiply_strips<WideB>(m);
 }
 

@@ -79,9 +79,13 @@ Multiply left_of(const Operand& a, std::int64_t row, std::int64_t rows) {
 }
 
 void take_right(Multiply& m, const PackedMatrix& b, std::int64_t panel, std::int64_t panels) {
-    m.b_stride = m.blocks * kTile;
     m.panels = static_cast<int>(panels);
-    if (b.precision == Precision::bf16)
+    m.coding = b.coding;
+    m.moderate = b.moderate;
+    m.b_stride = m.blocks * (b.coding == Coding::none ? kTile : coded_bytes(b.coding));
+    if (b.coding != Coding::none)
+        m.coded_b = b.coded.data() + panel * m.b_stride;
+    else if (b.precision == Precision::bf16)
         m.narrow_b = b.narrow.data() + panel * m.b_stride;
     else
         m.wide_b = b.wide.data() + panel * m.b_stride;

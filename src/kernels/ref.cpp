@@ -15,16 +15,39 @@ float element(const std::uint16_t* narrow, const float* wide, std::int64_t i) {
     return narrow ? bf16_to_float(narrow[i]) : wide[i];
 }
 
+// Position i of row l in a coded block.
+float coded_element(const std::uint8_t* b, Coding coding, int l, int i) {
+    const Family family = coding == Coding::mx ? Family::mx : Family::nv;
+    const auto code = static_cast<std::uint8_t>(b[code_byte(l, i)] >> code_shift(i) & 15);
+    return decode_element(family, code) * decode_scale(family, b[scale_byte(coding, l, i)]);
+}
+
+void expand(const std::uint8_t* from, Coding coding, bool, std::int64_t blocks,
+            std::uint16_t* out) {
+    for (std::int64_t block = 0; block < blocks; ++block, from += coded_bytes(coding)) {
+        for (int i = 0; i < kTile; ++i)
+            *out++ = float_to_bf16(coded_element(from, coding, i / 2 % 16, i / 32 * 2 + i % 2));
+    }
+}
+
+// Position i of row l in a block of m's right side.
+float right_element(const Multiply& m, int panel, std::int64_t block, int l, int i) {
+    if (!m.coded_b) {
+        return element(m.narrow_b, m.wide_b,
+                       panel * m.b_stride + block * kTile + i / 2 * 32 + 2 * l + i % 2);
+    }
+    const std::uint8_t* b = m.coded_b + panel * m.b_stride + block * coded_bytes(m.coding);
+    return coded_element(b, m.coding, l, i);
+}
+
 // acc = acc + (s0 + s1) over the blocks of row r of a and row l of a panel.
 float dot(const Multiply& m, int r, int panel, int l, float acc) {
     for (std::int64_t block = 0; block < m.blocks; ++block) {
         float s[2] = {};
         for (int i = 0; i < kBlock; ++i) {
             const std::int64_t in_a = left_index(m, r, block) + i;
-            const std::int64_t in_b =
-                panel * m.b_stride + block * kTile + i / 2 * 32 + 2 * l + i % 2;
             s[i % 2] = std::fma(element(m.narrow_a, m.wide_a, in_a),
-                                element(m.narrow_b, m.wide_b, in_b), s[i % 2]);
+                                right_element(m, panel, block, l, i), s[i % 2]);
         }
         acc = acc + (s[0] + s[1]);
     }
@@ -171,6 +194,7 @@ const Kernels kRefKernels = {
     "ref",
     kTilePanels,
     multiply,
+    expand,
     finish,
     transpose,
     hadamard,

@@ -16,13 +16,32 @@ constexpr int kTilePanels = 32;  // 512 columns
 constexpr int kBlock = 32;       // k of one step of the dot product
 constexpr int kTile = 512;       // elements of a panel in one block
 
+// The bytes of a coded block, and where in it the code at position `i` of row l lies: which byte,
+// and how far up in it; and the scale of that position.
+constexpr int kCodeBytes = 256;
+constexpr int coded_bytes(Coding coding) {
+    return kCodeBytes + (coding == Coding::nv ? 32 : 16);
+}
+constexpr int code_byte(int l, int i) {
+    return i / 8 * 64 + 4 * l + i % 2 * 2 + i / 4 % 2;
+}
+constexpr int code_shift(int i) {
+    return i / 2 % 2 * 4;
+}
+constexpr int scale_byte(Coding coding, int l, int i) {
+    return kCodeBytes + (coding == Coding::nv ? i % 2 * 16 : 0) + l;
+}
+
 // c (rows, 16 * panels) = a b^T by the dot product, acc from c when `resume`, else from +0.
 struct Multiply {
     const std::uint16_t* narrow_a = nullptr;  // one of the two: tiles of rows as in an Operand,
     const float* wide_a = nullptr;            // their blocks a_step, they a_stride apart
     std::int64_t a_step = 0, a_stride = 0;
-    const std::uint16_t* narrow_b = nullptr;  // one of the two: the first panel, b_stride apart
+    const std::uint16_t* narrow_b = nullptr;  // one of the three: the first panel, b_stride apart
     const float* wide_b = nullptr;
+    const std::uint8_t* coded_b = nullptr;
+    Coding coding = Coding::none;
+    bool moderate = false;  // as in a PackedMatrix
     std::int64_t b_stride = 0;
     float* c = nullptr;
     std::int64_t c_stride = 0;
@@ -93,6 +112,9 @@ struct Kernels {
     const char* name;
     int panels;  // that a product is best cut into
     void (*multiply)(const Multiply&);
+    // blocks of a coded panel -> tiles of bf16
+    void (*expand)(const std::uint8_t* from, Coding coding, bool moderate, std::int64_t blocks,
+                   std::uint16_t* out);
     void (*finish)(const Finish&);
     // 32 rows of x by 32 columns in lane order (as 16 words) -> two panels' tiles of x^T, and the
     // same as left tiles

@@ -10,6 +10,7 @@ namespace hb {
 namespace {
 
 constexpr int kRows = 3, kPanels = 1;  // of the multiply kernel: 12 of 16 registers are sums
+constexpr int kCodedPanels = 2;        // of the kernel for one row by codes
 constexpr int kThinPanels = 2;         // of the kernel for one row
 
 struct V {
@@ -162,6 +163,30 @@ inline V widen(const std::uint16_t* p) {
     const auto* q = reinterpret_cast<const __m128i*>(p);
     return floats(left<16>(N{_mm256_cvtepu16_epi32(_mm_loadu_si128(q)),
                              _mm256_cvtepu16_epi32(_mm_loadu_si128(q + 1))}));
+}
+
+inline N widen(const std::uint8_t* p) {
+    const auto* q = reinterpret_cast<const __m128i*>(p);
+    return {_mm256_cvtepu8_epi32(_mm_loadl_epi64(q)),
+            _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + 8)))};
+}
+template <int S>
+V half_floats(const std::uint8_t* p) {
+    const __m256i words = _mm256_slli_epi16(
+        _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))), S);
+    return {_mm256_cvtph_ps(_mm256_castsi256_si128(words)),
+            _mm256_cvtph_ps(_mm256_extracti128_si256(words, 1))};
+}
+inline N held(N a) {
+    asm("" : "+x"(a.low), "+x"(a.high));
+    return a;
+}
+inline V element(N a) {
+    const __m256 values = _mm256_setr_ps(0, .5f, 1, 1.5f, 2, 3, 4, 6);
+    const N sign = left<28>(a) & set(0x80000000u);
+    const V magnitude = {_mm256_permutevar8x32_ps(values, a.low),
+                         _mm256_permutevar8x32_ps(values, a.high)};
+    return floats(bits(magnitude) | sign);
 }
 
 inline void store_pairs(float* p, V a, V b) {

@@ -11,6 +11,7 @@ namespace hb {
 namespace {
 
 constexpr int kRows = 6, kPanels = 2;  // of the multiply kernel: 24 of 32 registers are sums
+constexpr int kCodedPanels = 8;        // of the kernel for one row by codes
 constexpr int kThinPanels = 4;         // of the kernel for one or two rows
 
 struct V {
@@ -153,6 +154,29 @@ inline V near_magnitude(V a, V b) {
 inline V widen(const std::uint16_t* p) {
     const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16))};
+}
+
+// Sixteen bytes as integers.
+inline N widen(const std::uint8_t* p) {
+    return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+}
+// Sixteen bytes, S places up, as f16.
+template <int S>
+V half_floats(const std::uint8_t* p) {
+    const __m256i words =
+        _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    return {_mm512_cvtph_ps(_mm256_slli_epi16(words, S))};
+}
+// a, in a register: the compiler is not to load it again for every use.
+inline N held(N a) {
+    asm("" : "+v"(a.v));
+    return a;
+}
+// What the lowest four bits mean as E2M1.
+inline V element(N a) {
+    const __m512 values =
+        _mm512_setr_ps(0, .5f, 1, 1.5f, 2, 3, 4, 6, -0.f, -.5f, -1, -1.5f, -2, -3, -4, -6);
+    return {_mm512_permutexvar_ps(a.v, values)};
 }
 
 // a0 b0 a1 b1 ... to memory, and back.

@@ -4,6 +4,7 @@
 // are set to.
 #include "kernels/sample.hpp"
 #include "kernels/table.hpp"
+#include "schemes/qtensor.hpp"
 
 #include "kernels/amx_tiles.inl"
 
@@ -71,9 +72,9 @@ void split(const float* from, std::int64_t n, std::uint16_t* to, std::int64_t st
 }
 
 void multiply_on_model(const Multiply& m) {
-    if (!m.narrow_b) return ref().multiply(m);
+    if (m.wide_b) return ref().multiply(m);
     ModelTiles tiles;
-    multiply_tiles(m, tiles, split);
+    multiply_tiles(m, tiles, split, ref().expand);
 }
 
 Kernels model_kernels() {
@@ -108,6 +109,30 @@ TEST(AmxTiles, GiveTheBitsOfRef) {
                              product(model, one, operand(ref(), x), b)),
                   "")
             << rows << ' ' << n << ' ' << k;
+    }
+}
+
+TEST(AmxTiles, ExpandCodes) {
+    const Kernels model = model_kernels();
+    Threads one(1);
+    for (const char* name : {"mxfp4", "nvfp4"}) {
+        const Scheme& scheme = find_scheme(name);
+        for (const auto [rows, n, k] :
+             {Shape{1, 16, 32}, {17, 33, 608}, {33, 64, 1216}, {200, 40, 64}, {5, 600, 64}}) {
+            Scales scales{1, Matrix<std::uint16_t>(n, k / scheme.group)};
+            Random random{3};
+            for (auto& bits : scales.bits.values)
+                bits = static_cast<std::uint16_t>(60 + random.bits() % 60);
+            const QTensor w = quantize(normal_matrix(n, k, 2).view(), scheme, std::move(scales));
+            const auto coded = pack_codes(w, one),
+                       plain = pack_bf16(dequantize_bf16(w).view(), one);
+            for (const Precision left : {Precision::bf16, Precision::f32}) {
+                const auto a = operand(ref(), normal_matrix(rows, k, 1), left);
+                EXPECT_EQ(difference(product(model, one, a, plain), product(model, one, a, coded)),
+                          "")
+                    << name << ' ' << rows << ' ' << n << ' ' << k;
+            }
+        }
     }
 }
 

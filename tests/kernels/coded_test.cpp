@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+// A right side in 4-bit codes gives the bits of the bf16 numbers that it stands for: in every
+// entry, for any shape and number of threads, with left sides for which scales can and cannot be
+// applied late, and at the ends of the scales' range.
+#include "kernels/sample.hpp"
+#include "kernels/table.hpp"
+#include "schemes/qtensor.hpp"
+
+namespace hb {
+
+namespace {
+
+enum class Spread { moderate, whole };
+
+// Any codes, scales of a usual range or any but NaN.
+QTensor random_codes(const Scheme& scheme, std::int64_t n, std::int64_t k, Spread spread,
+                     std::uint64_t seed) {
+    Random random{seed};
+    QTensor w{&scheme, n, k, Matrix<std::uint8_t>(n, k / 2), {}};
+    w.scales.bits = Matrix<std::uint16_t>(n, k / scheme.group);
+    for (auto& byte : w.codes.values) byte = static_cast<std::uint8_t>(random.bits());
+    const bool mx = scheme.family == Family::mx;
+    for (auto& bits : w.scales.bits.values) {
+        const auto x = random.bits();
+        if (spread == Spread::moderate)
+            bits = static_cast<std::uint16_t>(mx ? 112 + x % 24 : 8 + x % 100);
+        else if (mx)
+            bits = static_cast<std::uint16_t>(x % 4 == 0 ? 0 : x % 4 == 1 ? 1 : x / 4 % 255);
+        else
+            bits = static_cast<std::uint16_t>(x % 2 == 0 ? x / 2 % 8 : x / 2 % 127);
+    }
+    return w;
+}
+
+enum class Left { four_bit, narrow, tiny, huge, wild, wide };
+
+Operand left_side(Left kind, const Scheme& scheme, std::int64_t rows, std::int64_t k) {
+    Matrix<float> x = normal_matrix(rows, k, 5);
+    Random random{6};
+    if (kind == Left::four_bit) {
+        const QTensor codes = random_codes(scheme, rows, k, Spread::moderate, 7);
+        x = dequantize(codes);
+    } else if (kind == Left::wild) {
+        for (float& v : x.values) v = std::ldexp(v, static_cast<int>(random.bits() % 240) - 130);
+    } else if (kind == Left::tiny || kind == Left::huge) {
+        for (float& v : x.values) v = std::ldexp(v, kind == Left::tiny ? -125 : 125);
+    }
+    return operand(ref(), x, kind == Left::wide ? Precision::f32 : Precision::bf16);
+}
+
+std::vector<const Kernels*> all_kernels() {
+    auto all = wide_kernels();
+    all.push_back(&ref());
+    return all;
+}
+
+struct Shape {
+    std::int64_t rows, n, k;
+};
+
+constexpr Shape kShapes[] = {
+    {1, 16, 32},   {1, 300, 96},  {1, 577, 4128}, {2, 17, 64},   {2, 200, 2112}, {3, 31, 32},
+    {4, 48, 96},   {5, 100, 128}, {6, 64, 320},   {7, 33, 576},  {8, 80, 32},    {13, 300, 160},
+    {16, 16, 544}, {33, 1, 704},  {70, 129, 96},  {193, 40, 64}, {257, 33, 96},  {513, 70, 32},
+};
+
+class Coded : public testing::TestWithParam<Shape> {};
+
+TEST_P(Coded, GivesTheBitsOfItsNumbersInBf16) {
+    const auto [rows, n, given_k] = GetParam();
+    Threads one(1), two(2), three(3);
+    for (const char* name : {"mxfp4", "nvfp4"}) {
+        const Scheme& scheme = find_scheme(name);
+        const std::int64_t k = scheme.group == 16 ? given_k + 16 : given_k;
+        for (const Spread spread : {Spread::moderate, Spread::whole}) {
+            const QTensor w = random_codes(scheme, n, k, spread, 1);
+            const auto coded = pack_codes(w, two);
+            const auto plain = pack_bf16(dequantize_bf16(w).view(), two);
+            EXPECT_EQ(coded.moderate, spread == Spread::moderate || scheme.group == 16);
+            for (const Left left :
+                 {Left::four_bit, Left::narrow, Left::tiny, Left::huge, Left::wild, Left::wide}) {
+                if (left == Left::wide && rows > 70) continue;
+                const auto a = left_side(left, scheme, rows, k);
+                const auto expected = product(ref(), one, a, plain);
+                for (const Kernels* kernels : all_kernels()) {
+                    const auto label =
+                        fmt::format("{} {} {} {}", name_of(*kernels), name,
+                                    static_cast<int>(spread), static_cast<int>(left));
+                    if (name_of(*kernels) == "amx") {  // it flushes subnormals: compare with itself
+                        EXPECT_EQ(difference(product(*kernels, one, a, plain),
+                                             product(*kernels, two, a, coded)),
+                                  "")
+                            << label;
+                        continue;
+                    }
+                    Threads& threads = rows % 2 ? two : three;
+                    for (Threads* t : {&one, &threads}) {
+                        if (kernels == &ref() && t != &one) continue;
+                        EXPECT_EQ(difference(expected, product(*kernels, *t, a, coded)), "")
+                            << label << ' ' << t->count();
+                    }
+                }
+            }
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Shapes, Coded, testing::ValuesIn(kShapes), [](const auto& shape) {
+    return fmt::format("{}x{}x{}", shape.param.rows, shape.param.n, shape.param.k);
+});
+
+// One row against each scale and each code.
+TEST(CodedScales, AreAllExact) {
+    Threads one(1);
+    for (const char* name : {"mxfp4", "nvfp4"}) {
+        const Scheme& scheme = find_scheme(name);
+        QTensor w{&scheme, 256, 32, Matrix<std::uint8_t>(256, 16), {}};
+        w.scales.bits = Matrix<std::uint16_t>(256, 32 / scheme.group);
+        for (std::int64_t n = 0; n < 256; ++n) {
+            for (std::int64_t i = 0; i < 16; ++i)
+                w.codes(n, i) = static_cast<std::uint8_t>(i * 17 + n);
+            for (std::int64_t i = 0; i < 32 / scheme.group; ++i)
+                w.scales.bits(n, i) = static_cast<std::uint16_t>((n + 77 * i) % 256);
+        }
+        const auto plain = pack_bf16(dequantize_bf16(w).view(), one), coded = pack_codes(w, one);
+        EXPECT_FALSE(coded.moderate);
+        for (std::int64_t k = 0; k < 32; ++k) {
+            Matrix<float> x(1, 32);
+            x(0, k) = 1;
+            const auto a = operand(ref(), x);
+            const auto expected = product(ref(), one, a, plain);
+            for (const Kernels* kernels : all_kernels()) {
+                const auto got = product(*kernels, one, a, coded);
+                for (std::int64_t n = 0; n < 256; ++n) {
+                    if (std::isnan(expected(0, n)) && std::isnan(got(0, n))) continue;
+                    if (name_of(*kernels) == "amx" && std::fabs(expected(0, n)) < 0x1p-126f)
+                        continue;
+                    ASSERT_EQ(got(0, n), expected(0, n)) << name << ' ' << n << ' ' << k;
+                }
+            }
+        }
+    }
+}
+
+// Every code under every scale, moderate ones and all.
+TEST(Expand, GivesThePanelsOfTheNumbersInBf16) {
+    Threads one(1);
+    for (const char* name : {"mxfp4", "nvfp4"}) {
+        const Scheme& scheme = find_scheme(name);
+        for (const int scales : {1, 127, 256}) {
+            QTensor w = random_codes(scheme, 16, 32 * 256, Spread::moderate, 4);
+            for (std::int64_t n = 0; n < 16; ++n) {
+                for (std::int64_t i = 0; i < w.scales.bits.cols; ++i)
+                    w.scales.bits(n, i) = static_cast<std::uint16_t>((n + i) % scales);
+                for (auto& byte : w.codes.values) {  // no code is -0
+                    if ((byte & 15) == 8) byte = static_cast<std::uint8_t>(byte & 0xf0);
+                    if (byte >> 4 == 8) byte = static_cast<std::uint8_t>(byte & 15);
+                }
+            }
+            const auto plain = pack_bf16(dequantize_bf16(w).view(), one),
+                       coded = pack_codes(w, one);
+            for (const Kernels* kernels : all_kernels()) {
+                std::vector<std::uint16_t> out(plain.narrow.size());
+                kernels->expand(coded.coded.data(), coded.coding, coded.moderate, 256, out.data());
+                EXPECT_TRUE(std::equal(out.begin(), out.end(), plain.narrow.begin()))
+                    << name_of(*kernels) << ' ' << name << ' ' << scales;
+            }
+        }
+    }
+}
+
+TEST(Coded, ServesGatedProductsAndLosses) {
+    Threads one(1), two(2);
+    for (const char* name : {"mxfp4", "nvfp4"}) {
+        const Scheme& scheme = find_scheme(name);
+        const QTensor g = random_codes(scheme, 304, 96, Spread::moderate, 2),
+                      u = random_codes(scheme, 304, 96, Spread::moderate, 3);
+        const auto gate = pack_codes(g, one), up = pack_codes(u, one),
+                   plain_gate = pack_bf16(dequantize_bf16(g).view(), one),
+                   plain_up = pack_bf16(dequantize_bf16(u).view(), one);
+        for (const std::int64_t rows : {1, 5, 40, 300}) {
+            const auto a = left_side(Left::narrow, scheme, rows, 96);
+            for (const Kernels* kernels : all_kernels()) {
+                Operand expected, got;
+                shape_operand(rows, 304, Precision::bf16, expected);
+                shape_operand(rows, 304, Precision::bf16, got);
+                gated_gemm(*kernels, one, {a, plain_gate, .01f}, {a, plain_up}, {}, nullptr,
+                           expected);
+                gated_gemm(*kernels, two, {a, gate, .01f}, {a, up}, {}, nullptr, got);
+                EXPECT_TRUE(got.narrow == expected.narrow) << name_of(*kernels) << ' ' << rows;
+
+                std::vector<std::int32_t> targets(static_cast<std::size_t>(rows), 17);
+                std::vector<double> loss(targets.size()), wanted(targets.size());
+                cross_entropy(*kernels, one, a, plain_gate, targets, wanted);
+                cross_entropy(*kernels, two, a, gate, targets, loss);
+                EXPECT_EQ(loss, wanted) << name_of(*kernels) << ' ' << rows;
+            }
+        }
+    }
+}
+
+TEST(PackCodes, TakeALittleMoreThanFourBitsAndRefuseIntegers) {
+    Threads one(1);
+    const QTensor mx = random_codes(find_scheme("mxfp4"), 64, 96, Spread::moderate, 1),
+                  nv = random_codes(find_scheme("nvfp4"), 64, 96, Spread::moderate, 1),
+                  integer = random_codes(find_scheme("int4g32"), 64, 96, Spread::moderate, 1);
+    EXPECT_EQ(pack_codes(mx, one).coded.size(), 64u * 96 * 17 / 32);
+    EXPECT_EQ(pack_codes(nv, one).coded.size(), 64u * 96 * 18 / 32);
+    EXPECT_THROW(pack_codes(integer, one), Error);
+}
+
+}  // namespace
+
+}  // namespace hb
