@@ -213,9 +213,9 @@ Json Stream::solve(Block& block, std::int64_t layer, int site, const Statistics&
             tensor.load = [kept, load = std::move(tensor.load)] { return load(); };
             tensors.push_back(std::move(tensor));
         }
-        block.linears[chosen[i]] =
-            make_linear(*kept, load_bias(checkpoint_, module, kept->rows),
-                        input.quantizer ? &*input.quantizer : nullptr, *run_.threads);
+        block.linears[chosen[i]] = make_linear(*kept, load_bias(checkpoint_, module, kept->rows),
+                                               input.quantizer ? &*input.quantizer : nullptr,
+                                               WeightStorage::tiles, *run_.threads);
     }
     return report;
 }
@@ -245,8 +245,8 @@ void Stream::pass_block(std::int64_t layer, const WorkFolder& work) {
     if (tokens_.rows == 0) return;
     Block block = load_block_frame(checkpoint_, settings_.config, layer);
     const Checkpoint done = Checkpoint::open(work.block_folder(layer).string());
-    load_linears(checkpoint_, done, settings_.quantization, settings_.config, layer, block,
-                 *run_.threads);
+    load_linears(checkpoint_, done, settings_.quantization, settings_.config, layer,
+                 WeightStorage::tiles, block, *run_.threads);
     visit_site(block, 1, {});
     visit_site(block, 2, {});
     leave_block(block);

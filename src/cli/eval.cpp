@@ -90,12 +90,14 @@ void eval_command(EvalArguments a) {
              config.context);
     std::optional<Decoder> reference;
     if (!a.reference.empty()) {
-        reference = load_decoder(Checkpoint::open(a.reference), threads);
+        reference = load_decoder(Checkpoint::open(a.reference), threads,
+                                 {Precision::f32, WeightStorage::tiles});
         if (reference->config.vocab != config.vocab)
             fail("--reference {} has a vocabulary of {}, {} one of {}", a.reference,
                  reference->config.vocab, a.model, config.vocab);
     }
-    const Decoder decoder = load_decoder(checkpoint, threads);
+    const Decoder decoder =
+        load_decoder(checkpoint, threads, {Precision::f32, WeightStorage::tiles});
     Json result;
     {
         ProgressBar bar("eval");

@@ -30,10 +30,16 @@ struct Decoder {
     PackedMatrix head;  // (vocab, hidden)
 };
 
+// MX and NV weights in memory: in their codes, a quarter of the bytes that decoding must read, or
+// as the bf16 tiles that they stand for, ready for many rows at a time. The products' bits are the
+// same.
+enum class WeightStorage { codes, tiles };
+
 struct LoadOptions {
     // Attention and dense inputs of a model that is not quantized; a quantized one always uses
     // bf16.
     Precision baseline_precision = Precision::f32;
+    WeightStorage storage = WeightStorage::codes;
 };
 
 // Throws Error naming the tensor that is missing or wrong.
@@ -49,11 +55,11 @@ Linear load_dense(const Checkpoint& checkpoint, const ModelConfig& config, std::
                   std::size_t linear, Threads& threads);
 // A linear from quantized codes. input: null when the layer's input is not quantized.
 Linear make_linear(const QTensor& weight, std::vector<float> bias, const ActivationQuantizer* input,
-                   Threads& threads);
+                   WeightStorage storage, Threads& threads);
 // The linears of a block and its sites: quantized ones from `quantized`, the others from `dense`.
 void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
                   const QuantizationConfig& quantization, const ModelConfig& config,
-                  std::int64_t layer, Block& block, Threads& threads);
+                  std::int64_t layer, WeightStorage storage, Block& block, Threads& threads);
 std::vector<float> load_bias(const Checkpoint& checkpoint, const std::string& module,
                              std::int64_t out);
 // Packs in bf16 when every value is a bf16, else in fp32.

@@ -44,7 +44,7 @@ ActivationQuantizer read_quantizer(const Checkpoint& checkpoint,
 
 void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
                   const QuantizationConfig& quantization, const ModelConfig& config,
-                  std::int64_t layer, Block& block, Threads& threads) {
+                  std::int64_t layer, WeightStorage storage, Block& block, Threads& threads) {
     const std::string* text[4] = {&quantization.qkv, &quantization.o, &quantization.gate_up,
                                   &quantization.down};
     for (std::size_t i = 0; i < 7; ++i) {
@@ -60,8 +60,9 @@ void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
         site.transform = parse_transform(*text[linear.site], shape.in, quantization.seed);
         if (quantization.scheme->quantized_activations)
             site.quantizer = read_quantizer(quantized, quantization, module);
-        block.linears[i] = make_linear(*weight, load_bias(dense, module, shape.out),
-                                       site.quantizer ? &*site.quantizer : nullptr, threads);
+        block.linears[i] =
+            make_linear(*weight, load_bias(dense, module, shape.out),
+                        site.quantizer ? &*site.quantizer : nullptr, storage, threads);
         quantized.drop(module);
     }
 }
@@ -80,11 +81,11 @@ std::vector<float> load_bias(const Checkpoint& checkpoint, const std::string& mo
 }
 
 Linear make_linear(const QTensor& weight, std::vector<float> bias, const ActivationQuantizer* input,
-                   Threads& threads) {
+                   WeightStorage storage, Threads& threads) {
     Linear linear;
-    linear.weight = weight.scheme->family == Family::integer
-                        ? pack_bf16(dequantize_bf16(weight).view(), threads)
-                        : pack_codes(weight, threads);
+    const bool coded = storage == WeightStorage::codes && weight.scheme->family != Family::integer;
+    linear.weight =
+        coded ? pack_codes(weight, threads) : pack_bf16(dequantize_bf16(weight).view(), threads);
     linear.bias = std::move(bias);
     linear.alpha = 1 / weight.scales.divisor / (input ? input->divisor : 1.0f);
     linear.quantized = true;
@@ -180,7 +181,8 @@ Decoder load_decoder(const Checkpoint& checkpoint, Threads& threads, const LoadO
         decoder.blocks.push_back(load_block_frame(checkpoint, config, layer));
         Block& block = decoder.blocks.back();
         if (quantization)
-            load_linears(checkpoint, checkpoint, *quantization, config, layer, block, threads);
+            load_linears(checkpoint, checkpoint, *quantization, config, layer, options.storage,
+                         block, threads);
         else
             for (std::size_t i = 0; i < 7; ++i)
                 block.linears[i] = load_dense(checkpoint, config, layer, i, threads);

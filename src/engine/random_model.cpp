@@ -118,7 +118,8 @@ Block draw_block(const ModelConfig& config, const RandomModelOptions& o, std::in
                               o.activation_rule->divisor(kLargestInput[number])};
         const QTensor q = draw_tensor(*o.scheme, shape, o.seed,
                                       7 * layer + static_cast<std::int64_t>(i) + 2, threads);
-        block.linears[i] = make_linear(q, {}, site.quantizer ? &*site.quantizer : nullptr, threads);
+        block.linears[i] = make_linear(q, {}, site.quantizer ? &*site.quantizer : nullptr,
+                                       WeightStorage::codes, threads);
     }
     return block;
 }

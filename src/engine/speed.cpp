@@ -51,10 +51,12 @@ double since(Clock::time_point begin) {
 
 std::int64_t stored_bytes(const PackedMatrix& weight) {
     return static_cast<std::int64_t>(weight.narrow.size() * sizeof(weight.narrow[0]) +
-                                     weight.wide.size() * sizeof(weight.wide[0]));
+                                     weight.wide.size() * sizeof(weight.wide[0]) +
+                                     weight.coded.size());
 }
 
 std::string_view stored_type(const PackedMatrix& weight) {
+    if (weight.coding != Coding::none) return weight.coding == Coding::mx ? "MXFP4" : "NVFP4";
     return weight.precision == Precision::bf16 ? "bf16" : "fp32";
 }
 

@@ -96,6 +96,7 @@ void take_span(Multiply& m, std::int64_t block, std::int64_t blocks) {
     if (m.wide_a) m.wide_a += block * m.a_step;
     if (m.narrow_b) m.narrow_b += block * kTile;
     if (m.wide_b) m.wide_b += block * kTile;
+    if (m.coded_b) m.coded_b += block * coded_bytes(m.coding);
     m.blocks = blocks;
 }
 
