@@ -39,7 +39,7 @@ fi
 
 say "held-back text: 16 x 512 tokens drawn from the model, seed 1 (calibration draws with seed 0)"
 "$binary" sample "$model" "$out/held-back.i32" --sequences 16 --sequence-length 512 --seed 1
-say "calibration text: 32 x 512 tokens drawn from the model, seed 0: what quantize does by itself, done once here"
+say "calibration text: 32 x 512 tokens drawn from the model, seed 0 (quantize draws its own when it is given none)"
 "$binary" sample "$model" "$out/calibration.i32" --sequences 32 --sequence-length 512 --seed 0
 measure() {  # NAME MODEL [EVAL OPTION...]
     "$binary" inspect "$2" --json "$out/$1.inspect.json" >/dev/null
