@@ -117,23 +117,30 @@ bool scale_late(const float* a) {
     return !rounds(x, magic) && !rounds(y, magic);
 }
 
-// Blocks of a coded panel as tiles of bf16.
-template <Coding C>
-void expand_tiles(const std::uint8_t* from, bool moderate, std::int64_t blocks,
-                  std::uint16_t* out) {
-    CodedB<C, false> b{from, moderate};
+// f(even, odd) for the pairs of a coded panel's blocks, in order.
+template <Coding C, class F>
+[[gnu::always_inline]] inline void each_pair(CodedB<C, false> b, std::int64_t blocks, F f) {
     for (std::int64_t block = 0; block < blocks; ++block, b.advance()) {
         b.start();
         for (int q = 0; q < 4; ++q) {
             four_times([&]<int T>() {
                 V even, odd;
                 b.template pair<T>(q, even, odd);
-                store(reinterpret_cast<std::uint32_t*>(out),
-                      right<16>(bits(even)) | (bits(odd) & set(0xffff0000u)));
-                out += 32;
+                f(even, odd);
             });
         }
     }
+}
+
+// Blocks of a coded panel as tiles of bf16.
+template <Coding C>
+void expand_tiles(const std::uint8_t* from, bool moderate, std::int64_t blocks,
+                  std::uint16_t* out) {
+    each_pair(CodedB<C, false>{from, moderate}, blocks, [&](V even, V odd) {
+        store(reinterpret_cast<std::uint32_t*>(out),
+              right<16>(bits(even)) | (bits(odd) & set(0xffff0000u)));
+        out += 32;
+    });
 }
 
 void expand(const std::uint8_t* from, Coding coding, bool moderate, std::int64_t blocks,

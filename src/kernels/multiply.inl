@@ -36,18 +36,11 @@ void expand_b(B from, std::int64_t blocks, float* out) {
 
 template <Coding C>
 void expand_b(CodedB<C, false> from, std::int64_t blocks, float* out) {
-    for (std::int64_t block = 0; block < blocks; ++block, from.advance()) {
-        from.start();
-        for (int q = 0; q < 4; ++q) {
-            four_times([&]<int T>() {
-                V even, odd;
-                from.template pair<T>(q, even, odd);
-                store(out, even);
-                store(out + 16, odd);
-                out += 32;
-            });
-        }
-    }
+    each_pair(from, blocks, [&](V even, V odd) {
+        store(out, even);
+        store(out + 16, odd);
+        out += 32;
+    });
 }
 
 template <class B>

@@ -73,9 +73,11 @@ inline N round_positive(V x) {
     return u + set(0x7fffu) + (right<16>(u) & set(1u));
 }
 
-inline void store_block(V low, V high, std::uint16_t* narrow, float* wide) {
+// round: of an fp32 to the bf16 in its high half
+template <class Round>
+inline void store_block(V low, V high, std::uint16_t* narrow, float* wide, Round round) {
     if (!narrow) return store_pairs(wide, low, high);
-    const N both = right<16>(round_bits(low)) | (round_bits(high) & set(0xffff0000u));
+    const N both = right<16>(round(low)) | (round(high) & set(0xffff0000u));
     store(reinterpret_cast<std::uint32_t*>(narrow), both);
 }
 
@@ -107,7 +109,7 @@ void to_lanes(const float* x, std::int64_t n, std::uint16_t* narrow, float* wide
     std::int64_t to = 0;
     for (std::int64_t i = 0; i < n; i += kBlock, to += step) {
         store_block(load(x + i), load(x + i + 16), narrow ? narrow + to : nullptr,
-                    wide ? wide + to : nullptr);
+                    wide ? wide + to : nullptr, round_bits);
     }
 }
 
@@ -173,13 +175,8 @@ inline void store_parts(const Softmax& s, const float (&parts)[kTileRows]) {
             const std::int64_t to = r / 16 * 16 * s.width + i / kBlock * s.step + r % 16 * kBlock;
             const V low = seen ? load(from) * part : set(0.f),
                     high = seen ? load(from + 16) * part : set(0.f);
-            if (s.wide) {
-                store_pairs(s.wide + to, low, high);
-                continue;
-            }
-            const N both =
-                right<16>(round_positive(low)) | (round_positive(high) & set(0xffff0000u));
-            store(reinterpret_cast<std::uint32_t*>(s.narrow + to), both);
+            store_block(low, high, s.narrow ? s.narrow + to : nullptr,
+                        s.wide ? s.wide + to : nullptr, round_positive);
         }
     }
 }

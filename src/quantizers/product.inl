@@ -1,15 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 // After Goto and van de Geijn (2008): a tile of c, 6 rows by two vectors, stays in registers while
 // a depth of k runs by. Both operands are copied into that order first, padded with zeros; a tile
-// that hangs over the edge of c is worked on in a copy. The file that includes this one gives load,
-// store, spread, fma and kBytes of its vectors; it holds nothing that a linker could take from the
-// wrong instruction set.
+// that hangs over the edge of c is worked on in a copy. The file that includes this one defines
+// HB_VECTOR(name), the intrinsic of that name for its vectors of kBytes; it holds nothing that a
+// linker could take from the wrong instruction set.
 #pragma once
+
+#include <immintrin.h>
 
 #include "quantizers/product_part.hpp"
 
 namespace hb {
 namespace {
+
+using Floats = decltype(HB_VECTOR(setzero_ps)());
+using Doubles = decltype(HB_VECTOR(setzero_pd)());
+
+constexpr std::int64_t kBytes = sizeof(Floats);
+
+inline Floats load(const float* p) {
+    return HB_VECTOR(loadu_ps)(p);
+}
+inline Doubles load(const double* p) {
+    return HB_VECTOR(loadu_pd)(p);
+}
+inline void store(float* p, Floats x) {
+    HB_VECTOR(storeu_ps)(p, x);
+}
+inline void store(double* p, Doubles x) {
+    HB_VECTOR(storeu_pd)(p, x);
+}
+inline Floats spread(float x) {
+    return HB_VECTOR(set1_ps)(x);
+}
+inline Doubles spread(double x) {
+    return HB_VECTOR(set1_pd)(x);
+}
+inline Floats fma(Floats a, Floats b, Floats c) {
+    return HB_VECTOR(fmadd_ps)(a, b, c);
+}
+inline Doubles fma(Doubles a, Doubles b, Doubles c) {
+    return HB_VECTOR(fmadd_pd)(a, b, c);
+}
 
 constexpr std::int64_t kDepth = 256, kWidth = 128, kHeight = 6;
 template <class T>
