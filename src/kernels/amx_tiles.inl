@@ -96,14 +96,11 @@ void tile_any_square(Tiles& t, const TileSource& s, bool rows, bool columns, flo
 // All rows, 32 at a time, by up to two panels. The tile unit is set to exactly the rows that there
 // are: full tiles, or `set_rows` below one.
 template <class Tiles>
-void tile_columns(Tiles& t, const TileSource& first, const Multiply& m, int panel, bool resume,
-                  int& set_rows) {
-    TileSource s = first;
+void tile_columns(Tiles& t, TileSource& s, const Multiply& m, int panel, bool resume) {
+    s.end_line = 0;
     for (int row = 0; row < m.rows; row += 32) {
         const int rows = m.rows - row < 32 ? m.rows - row : 32;
-        const int wanted = rows % 16 ? rows : 32;
-        if (wanted != set_rows) t.set_rows(rows < 16 ? rows : 16, rows > 16 ? rows - 16 : 16);
-        set_rows = wanted;
+        t.set_rows(rows < 16 ? rows : 16, rows > 16 ? rows - 16 : 16);
         s.line = s.end_line;
         s.end_line = row + 32 < m.rows ? 16 * (row + 32) / m.rows : 16;
         tile_any_square(t, s, rows > 16, panel + 1 < m.panels, m.c + row * m.c_stride + 16 * panel,
@@ -144,7 +141,6 @@ template <class Tiles, class Expand>
 void multiply_narrow(const Multiply& m, Tiles& t, Expand expand) {
     alignas(64) std::uint16_t strip[2 * kTileDepth * kTile];
     const std::int64_t depth = tile_depth(m.blocks);
-    int set_rows = 0;
     for (int panel = 0; panel < m.panels; panel += 2) {
         for (std::int64_t block = 0; block < m.blocks; block += depth) {
             const std::int64_t rest = m.blocks - block;
@@ -159,7 +155,7 @@ void multiply_narrow(const Multiply& m, Tiles& t, Expand expand) {
             else
                 aim(s, m, panel, block,
                     rest > depth ? depth * kTile : 2 * m.b_stride - block * kTile);
-            tile_columns(t, s, m, panel, m.resume || block > 0, set_rows);
+            tile_columns(t, s, m, panel, m.resume || block > 0);
         }
     }
 }
@@ -171,7 +167,6 @@ template <class Tiles, class Round, class Expand>
 void multiply_wide(const Multiply& m, Tiles& t, Round round, Expand expand) {
     alignas(64) std::uint16_t split[3 * kTermStep], strip[2 * kTileDepth * kTile];
     const std::int64_t depth = tile_depth(m.blocks);
-    int set_rows = 0;
     for (std::int64_t block = 0; block < m.blocks; block += depth) {
         const std::int64_t rest = m.blocks - block, blocks = rest < depth ? rest : depth;
         TileSource s{};
@@ -189,7 +184,7 @@ void multiply_wide(const Multiply& m, Tiles& t, Round round, Expand expand) {
                 aim(s, m, panel, block, expand, strip);
             else
                 aim(s, m, panel, block, 2 * m.b_stride);
-            tile_columns(t, s, m, panel, m.resume || block > 0, set_rows);
+            tile_columns(t, s, m, panel, m.resume || block > 0);
         }
     }
 }

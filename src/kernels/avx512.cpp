@@ -6,14 +6,23 @@
 
 #include "kernels/fast_rules.inl"
 #include "kernels/hadamard.inl"
+#include "kernels/look.inl"
 #include "kernels/multiply.inl"
 #include "kernels/rows.inl"
 
 namespace hb {
 
+namespace {
+
+void look(const Look& l) {
+    look_by(l, kTileRows, multiply);
+}
+
+}  // namespace
+
 const Kernels kAvx512Kernels = {
-    "avx512", kTilePanels, multiply, expand,        finish,  transpose, hadamard,
-    to_lanes, kFastRules,  rms_norm, silu_multiply, softmax, sum_exp,   kl_divergence,
+    "avx512", kTilePanels, multiply, expand,        finish, transpose, hadamard,
+    to_lanes, kFastRules,  rms_norm, silu_multiply, look,   sum_exp,   kl_divergence,
 };
 
 }  // namespace hb

@@ -47,27 +47,25 @@ constexpr std::int64_t kSpan = 64;
 
 constexpr std::int64_t kGateRows = 256, kGateColumns = 128, kPrepareRows = 16;
 
-// The finished columns of a factor, side by side; `width` is the buffer's.
-void take_factor(const Kernels& kernels, const Factor& f, std::int64_t row, std::int64_t rows,
-                 std::int64_t column, std::int64_t columns, std::int64_t width, float* to) {
+// The columns of a factor, side by side; `width` is the buffer's. Gives the alpha that is left to
+// multiply by.
+float take_factor(const Kernels& kernels, const Factor& f, std::int64_t row, std::int64_t rows,
+                  std::int64_t column, std::int64_t columns, std::int64_t width, float* to) {
     const std::int64_t whole = divide_up(columns, 16) * 16;
-    constexpr std::int64_t kHeight = kGateRows / 2;
-    static_assert(kHeight <= kTileRows);
-    for (std::int64_t r = 0; r < rows; r += kHeight) {
-        for (std::int64_t done = 0; done < whole; done += 16 * kTilePanels) {
-            Multiply m = left_of(f.a, row + r, std::min(kHeight, rows - r));
-            take_right(m, f.b, (column + done) / 16,
-                       std::min<std::int64_t>(kTilePanels, (whole - done) / 16));
-            m.c = to + r * width + done;
-            m.c_stride = width;
-            kernels.multiply(m);
-        }
+    static_assert(kGateRows <= kTileRows);
+    for (std::int64_t done = 0; done < whole; done += 16 * kTilePanels) {
+        Multiply m = left_of(f.a, row, rows);
+        take_right(m, f.b, (column + done) / 16,
+                   std::min<std::int64_t>(kTilePanels, (whole - done) / 16));
+        m.c = to + done;
+        m.c_stride = width;
+        kernels.multiply(m);
     }
-    kernels.finish(
-        {to, width, to, width, rows, columns, f.alpha, f.bias ? f.bias + column : nullptr, false});
-    if (columns == width) return;
-    for (std::int64_t r = 0; r < rows; ++r)
+    if (f.bias)
+        kernels.finish({to, width, to, width, rows, columns, f.alpha, f.bias + column, false});
+    for (std::int64_t r = 0; columns < width && r < rows; ++r)
         std::fill(to + r * width + columns, to + (r + 1) * width, 0.f);
+    return f.bias ? 1 : f.alpha;
 }
 
 void check(const Operand& a, const PackedMatrix& b, std::int64_t rows, std::int64_t cols) {
@@ -134,9 +132,9 @@ void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, co
         const std::int64_t row = i / across * height, count = std::min(height, rows - row);
         const std::int64_t column = i % across * width, columns = std::min(width, n - column);
         const std::int64_t stride = divide_up(columns, 32) * 32;
-        take_factor(kernels, gate, row, count, column, columns, stride, gates);
-        take_factor(kernels, up, row, count, column, columns, stride, ups);
-        kernels.silu_multiply(gates, ups, count * stride, gates);
+        const float alpha = take_factor(kernels, gate, row, count, column, columns, stride, gates);
+        const float beta = take_factor(kernels, up, row, count, column, columns, stride, ups);
+        kernels.silu_multiply(gates, alpha, ups, beta, count * stride, gates);
         for (std::int64_t r = 0; r < count; r += kPrepareRows) {
             prepare(gates + r * stride, ups + r * stride, first_row + row + r,
                     std::min(kPrepareRows, count - r), column, stride);

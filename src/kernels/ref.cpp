@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every task in plain C++, the oracle of the others: same operations, same order, same bits. Its
 // rules refuse everything, which leaves quantization to the reference of schemes/.
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -141,29 +142,92 @@ void rms_norm(const float* x, const float* weight, float eps, std::int64_t n, fl
     for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] * scale * weight[i];
 }
 
-void silu_multiply(const float* gate, const float* up, std::int64_t n, float* out) {
-    for (std::int64_t i = 0; i < n; ++i) out[i] = gate[i] / (1 + exp_of(0 - gate[i])) * up[i];
+void silu_multiply(const float* gate, float alpha, const float* up, float beta, std::int64_t n,
+                   float* out) {
+    for (std::int64_t i = 0; i < n; ++i) {
+        const float g = alpha * gate[i];
+        out[i] = g / (1 + exp_of(0 - g)) * (beta * up[i]);
+    }
 }
 
-void softmax(const Softmax& s) {
-    std::vector<float> row(static_cast<std::size_t>(s.width));
-    for (int r = 0; r < s.rows; ++r) {
-        float top = -INFINITY, lanes[16] = {};
-        for (std::int64_t i = s.begin[r]; i < s.end[r]; ++i) {
-            float& x = row[static_cast<std::size_t>(i)] = s.scores[score_index(s, r, i)] * s.scale;
-            top = x > top ? x : top;
-        }
-        for (std::int64_t i = 0; i < s.width; ++i) {
-            float& x = row[static_cast<std::size_t>(i)];
-            x = i >= s.begin[r] && i < s.end[r] ? exp_of(x - top) : 0;
-            lanes[i % 16] += x;
-        }
-        const float part = 1 / tree(lanes);
-        for (float& x : row) x *= part;
-        const std::int64_t to = r / 16 * 16 * s.width + r % 16 * kBlock;
-        to_lanes(row.data(), s.width, s.narrow ? s.narrow + to : nullptr,
-                 s.wide ? s.wide + to : nullptr, s.step);
+// 2^x, or 0 below 2^-126
+float power_of_two(float x) {
+    if (!(x >= -126)) return 0;
+    const float shifted = x + 12582912.f, f = x - (shifted - 12582912.f);
+    float p = kPowerOfTwo[4];
+    for (int i = 3; i >= 0; --i) p = std::fma(p, f, kPowerOfTwo[i]);
+    return std::bit_cast<float>(std::bit_cast<std::uint32_t>(std::fma(p, f, 1.f)) +
+                                (std::bit_cast<std::uint32_t>(shifted) << 23));
+}
+
+// The score of row r at a position; value `i` of a position.
+float score(const Look& l, int r, std::int64_t position) {
+    Multiply m;
+    m.narrow_a = l.narrow_q;
+    m.wide_a = l.wide_q;
+    m.a_step = l.a_step;
+    m.a_stride = l.key_blocks * l.a_step;
+    m.narrow_b = l.narrow_keys;
+    m.wide_b = l.wide_keys;
+    m.b_stride = l.key_blocks * kTile;
+    m.blocks = l.key_blocks;
+    return dot(m, r, static_cast<int>(position / 16), static_cast<int>(position % 16), 0);
+}
+float value(const Look& l, std::int64_t position, std::int64_t i) {
+    return element(l.narrow_values, l.wide_values,
+                   i / 16 * l.value_stride + position / 32 * kTile + position % 16 * 32 +
+                       i % 16 * 2 + position / 16 % 2);
+}
+
+// p and its sums for the positions [first, end) that the row sees, below `top`
+void weigh(const Look& l, const float* scores, float top, float (&lanes)[16], float (&p)[128],
+           std::int64_t chunk, std::int64_t first, std::int64_t end) {
+    for (int i = 0; i < kLookColumns; ++i) p[i] = 0;
+    for (std::int64_t i = first; i < end; ++i) {
+        const float e = power_of_two(std::fma(scores[i - chunk], l.scale, -top));
+        p[i - chunk] =
+            l.narrow_values
+                ? std::bit_cast<float>((std::bit_cast<std::uint32_t>(e) + 0x8000u) & 0xffff0000u)
+                : e;
+        lanes[i % 16] += p[i - chunk];
     }
+}
+
+void look_row(const Look& l, int r) {
+    float top = -INFINITY, lanes[16] = {}, scores[kLookColumns], p[kLookColumns];
+    std::vector<float> out(static_cast<std::size_t>(16 * l.value_panels));
+    const std::int64_t begin = l.begin[r], end = l.end[r];
+    for (std::int64_t chunk = begin / kLookColumns * kLookColumns; chunk < end;
+         chunk += kLookColumns) {
+        const std::int64_t first = std::max(chunk, begin),
+                           last = std::min(chunk + kLookColumns, end);
+        float largest = -INFINITY;
+        for (std::int64_t i = first; i < last; ++i)
+            largest = std::max(largest, scores[i - chunk] = score(l, r, i));
+        const float now = std::max(top, std::ceil(largest * l.scale));
+        const float factor = power_of_two(top - now);
+        top = now;
+        for (float& x : lanes) x *= factor;
+        weigh(l, scores, top, lanes, p, chunk, first, last);
+        for (std::size_t i = 0; i < out.size(); ++i) {
+            out[i] *= factor;
+            for (std::int64_t block = chunk; block < last; block += kBlock) {
+                float s[2] = {};
+                for (std::int64_t k = block; k < block + kBlock; ++k) {
+                    const std::int64_t g = k / 16 % 2;
+                    s[g] = std::fma(p[k - chunk], value(l, k, static_cast<std::int64_t>(i)), s[g]);
+                }
+                out[i] = out[i] + (s[0] + s[1]);
+            }
+        }
+    }
+    const float part = 1 / tree(lanes);
+    for (std::size_t i = 0; i < out.size(); ++i)
+        l.out[static_cast<std::size_t>(r) * out.size() + i] = out[i] * part;
+}
+
+void look(const Look& l) {
+    for (int r = 0; r < l.rows; ++r) look_row(l, r);
 }
 
 PartOfSum sum_exp(const float* x, std::int64_t n) {
@@ -203,7 +267,7 @@ const Kernels kRefKernels = {
      refuse},
     rms_norm,
     silu_multiply,
-    softmax,
+    look,
     sum_exp,
     kl_divergence,
 };

@@ -30,11 +30,6 @@ inline V exp(V x) {
         select(less_equal(x, set(kExpHigh)), exp_inside(x), x + floats(set(0x7f800000u)));
     return select(less(x, set(kExpLow)), set(0.f), high);
 }
-// x <= 0, or the NaN that arithmetic makes
-inline V exp_below_zero(V x) {
-    return select(less(x, set(kExpLow)), set(0.f), exp_inside(x));
-}
-
 template <class T, class Add>
 T tree(T (&lanes)[16], Add add) {
     for (int half = 8; half > 0; half /= 2) {
@@ -65,12 +60,6 @@ inline N round_bits(V x) {
     const N rounded = u + set(0x7fffu) + (right<16>(u) & set(1u));
     const N quiet = u | set(0x400000u);
     return select(less(set(0x7f800000u), u & set(0x7fffffffu)), quiet, rounded);
-}
-
-// The same for numbers that are not negative, and the NaN that arithmetic makes.
-inline N round_positive(V x) {
-    const N u = bits(x);
-    return u + set(0x7fffu) + (right<16>(u) & set(1u));
 }
 
 // round: of an fp32 to the bf16 in its high half
@@ -133,85 +122,13 @@ inline V silu(V gate, V up) {
     return gate / (set(1.f) + exp(set(0.f) - gate)) * up;
 }
 
-void silu_multiply(const float* gate, const float* up, std::int64_t n, float* out) {
+void silu_multiply(const float* gate, float alpha, const float* up, float beta, std::int64_t n,
+                   float* out) {
+    const V a = set(alpha), b = set(beta);
     std::int64_t i = 0;
-    for (; i + 16 <= n; i += 16) store(out + i, silu(load(gate + i), load(up + i)));
+    for (; i + 16 <= n; i += 16) store(out + i, silu(a * load(gate + i), b * load(up + i)));
     const int rest = static_cast<int>(n - i);
-    store_first(out + i, rest, silu(load_first(gate + i, rest), load_first(up + i, rest)));
-}
-
-// x, or -infinity where a position from i on is not seen by the row.
-inline V seen(const Softmax& s, int r, std::int64_t i, V x) {
-    const V hidden = floats(set(0xff800000u));
-    const N position = count_up() + set(static_cast<std::uint32_t>(i));
-    const N begin = set(static_cast<std::uint32_t>(s.begin[r])),
-            end = set(static_cast<std::uint32_t>(s.end[r]));
-    return select(less(position, begin), hidden, select(less(position, end), x, hidden));
-}
-
-// Gives `one` the 16 scores at every place of a row's blocks in a chunk, those that are not seen
-// as -infinity.
-template <class One>
-[[gnu::always_inline]] inline void each_seen(const Softmax& s, int r, std::int64_t chunk, One one) {
-    std::int64_t first = s.begin[r] / kBlock * kBlock,
-                 last = (s.end[r] + kBlock - 1) / kBlock * kBlock;
-    if (first < chunk) first = chunk;
-    if (last > chunk + kScoreColumns) last = chunk + kScoreColumns;
-    float* at = s.scores + score_index(s, r, chunk) - chunk;
-    std::int64_t whole = s.end[r] / 16 * 16;
-    if (whole > last) whole = last;
-    if (whole < s.begin[r] || first < s.begin[r]) whole = first;
-    for (std::int64_t i = first; i < whole; i += 16) one(at + i, load(at + i));
-    for (std::int64_t i = whole > first ? whole : first; i < last; i += 16)
-        one(at + i, seen(s, r, i, load(at + i)));
-}
-
-inline void store_parts(const Softmax& s, const float (&parts)[kTileRows]) {
-    for (std::int64_t i = 0; i < s.width; i += kBlock) {
-        for (int r = 0; r < s.rows; ++r) {
-            const bool seen = i + kBlock > s.begin[r] && i < s.end[r];
-            const float* from = s.scores + score_index(s, r, i);
-            const V part = set(parts[r]);
-            const std::int64_t to = r / 16 * 16 * s.width + i / kBlock * s.step + r % 16 * kBlock;
-            const V low = seen ? load(from) * part : set(0.f),
-                    high = seen ? load(from + 16) * part : set(0.f);
-            store_block(low, high, s.narrow ? s.narrow + to : nullptr,
-                        s.wide ? s.wide + to : nullptr, round_positive);
-        }
-    }
-}
-
-// Chunk by chunk, so that memory is walked in order; a row sees its positions in order too.
-void softmax(const Softmax& s) {
-    alignas(64) float lanes[kTileRows][16];
-    float tops[kTileRows], parts[kTileRows];
-    const V scale = set(s.scale);
-    for (int r = 0; r < s.rows; ++r) store(lanes[r], floats(set(0xff800000u)));
-    for (std::int64_t chunk = 0; chunk < s.width; chunk += kScoreColumns) {
-        for (int r = 0; r < s.rows; ++r) {
-            V top = load(lanes[r]);
-            each_seen(s, r, chunk, [&](float*, V x) { top = max(x, top); });
-            store(lanes[r], top);
-        }
-    }
-    for (int r = 0; r < s.rows; ++r) {
-        tops[r] = largest(load(lanes[r])) * s.scale;
-        store(lanes[r], set(0.f));
-    }
-    for (std::int64_t chunk = 0; chunk < s.width; chunk += kScoreColumns) {
-        for (int r = 0; r < s.rows; ++r) {
-            V total = load(lanes[r]);
-            const V top = set(tops[r]);
-            each_seen(s, r, chunk, [&](float* at, V x) {
-                const V e = exp_below_zero(x * scale - top);
-                store(at, e);
-                total = total + e;
-            });
-            store(lanes[r], total);
-        }
-    }
-    for (int r = 0; r < s.rows; ++r) parts[r] = 1 / sum(load(lanes[r]));
-    store_parts(s, parts);
+    store_first(out + i, rest, silu(a * load_first(gate + i, rest), b * load_first(up + i, rest)));
 }
 
 PartOfSum sum_exp(const float* x, std::int64_t n) {

@@ -11,7 +11,7 @@
 
 namespace hb {
 
-constexpr int kTileRows = 192;   // what one Multiply may cover
+constexpr int kTileRows = 256;   // what one Multiply may cover
 constexpr int kTilePanels = 32;  // 512 columns
 constexpr int kBlock = 32;       // k of one step of the dot product
 constexpr int kTile = 512;       // elements of a panel in one block
@@ -69,24 +69,28 @@ struct Finish {
     bool add = false;
 };
 
-// Scores of rows at positions [0, width) -> probabilities, in the one that is given: left tiles as
-// in a Multiply, their blocks `step` apart. The scores lie in chunks of kScoreColumns positions:
-// row r of chunk c is at (c * rows + r) * kScoreStride, which keeps 16 rows apart in a cache's
-// sets.
-constexpr int kScoreColumns = 128, kScoreStride = 144;
-struct Softmax {
-    float* scores = nullptr;  // overwritten
-    int rows = 0;
-    std::int64_t width = 0;                               // a multiple of 32
-    const std::int64_t *begin = nullptr, *end = nullptr;  // (rows): what is seen; the rest gets 0
-    float scale = 1;
-    std::uint16_t* narrow = nullptr;
-    float* wide = nullptr;
-    std::int64_t step = kBlock;
+// What rows that look at the keys of one head see: out (rows, 16 * value_panels), by the steps of
+// docs/numerics.md. Queries and probabilities lie as left sides, their blocks a_step apart; one of
+// narrow and wide is given of each.
+constexpr int kLookColumns = 128;                // positions taken at a time, counted from 0
+constexpr int kScoreStride = kLookColumns + 16;  // keeps 16 rows apart in a cache's sets
+struct Look {
+    const std::uint16_t *narrow_q = nullptr, *narrow_keys = nullptr, *narrow_values = nullptr;
+    const float *wide_q = nullptr, *wide_keys = nullptr, *wide_values = nullptr;
+    std::int64_t a_step = 0, value_stride = 0;  // from a panel of values to the next
+    int rows = 0, key_blocks = 0, value_panels = 0;
+    const std::int64_t *begin = nullptr, *end = nullptr;  // (rows): the positions that a row sees
+    std::int64_t low = 0, high = 0;     // those that some row sees, by whole blocks of 32
+    float scale = 1;                    // of the scores, times log2 e
+    float* scores = nullptr;            // room for (rows, kScoreStride)
+    float* sums = nullptr;              // and for (rows, 16)
+    std::uint16_t* narrow_p = nullptr;  // and for (rows in whole tiles, kLookColumns)
+    float* wide_p = nullptr;
+    float* out = nullptr;
 };
-constexpr std::int64_t score_index(const Softmax& s, std::int64_t row, std::int64_t position) {
-    return (position / kScoreColumns * s.rows + row) * kScoreStride + position % kScoreColumns;
-}
+// 2^f = 1 + f (c0 + f (c1 + ...)) for |f| <= 1/2, to 1e-7
+constexpr float kPowerOfTwo[] = {0x1.62e42ap-1f, 0x1.ebf9bcp-3f, 0x1.c6b752p-5f, 0x1.3cea88p-7f,
+                                 0x1.5bba12p-10f};
 
 // Where block `block` of row `row` lies.
 constexpr std::int64_t left_index(const Multiply& m, std::int64_t row, std::int64_t block) {
@@ -126,8 +130,10 @@ struct Kernels {
                      std::int64_t step);
     FastRules rules;
     void (*rms_norm)(const float* x, const float* weight, float eps, std::int64_t n, float* y);
-    void (*silu_multiply)(const float* gate, const float* up, std::int64_t n, float* out);
-    void (*softmax)(const Softmax&);
+    // silu(alpha gate) * (beta up)
+    void (*silu_multiply)(const float* gate, float alpha, const float* up, float beta,
+                          std::int64_t n, float* out);
+    void (*look)(const Look&);
     PartOfSum (*sum_exp)(const float* x, std::int64_t n);
     double (*kl_divergence)(const float* p, double lse_p, const float* q, double lse_q,
                             std::int64_t n);

@@ -78,6 +78,9 @@ inline V max(V a, V b) {
 inline V min(V a, V b) {
     return {_mm256_min_ps(a.low, b.low), _mm256_min_ps(a.high, b.high)};
 }
+inline V ceiling(V a) {
+    return {_mm256_ceil_ps(a.low), _mm256_ceil_ps(a.high)};
+}
 
 inline N operator+(N a, N b) {
     return {_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};

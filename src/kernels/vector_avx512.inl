@@ -74,6 +74,11 @@ inline V min(V a, V b) {
     return {_mm512_min_ps(a.v, b.v)};
 }  // a < b ? a : b
 
+// to the whole number at or above
+inline V ceiling(V a) {
+    return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC)};
+}
+
 inline N operator+(N a, N b) {
     return {_mm512_add_epi32(a.v, b.v)};
 }

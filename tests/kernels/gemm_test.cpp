@@ -214,7 +214,7 @@ TEST(GatedGemm, IsItsPartsOneAfterTheOther) {
                 const auto a = operand(ref(), x);
                 auto gates = product(ref(), one, a, gate, .5f, bias.row(0));
                 const auto ups = product(ref(), one, a, up, .25f);
-                ref().silu_multiply(gates.row(0), ups.row(0), rows * n, gates.row(0));
+                ref().silu_multiply(gates.row(0), 1, ups.row(0), 1, rows * n, gates.row(0));
                 Operand expected, got;
                 prepare_operand(ref(), one, gates.view(), t, quantizer, Precision::bf16, expected);
                 auto all = wide_kernels();

@@ -17,10 +17,11 @@ Matrix<float> norm(const Kernels& kernels, const Matrix<float>& x, const Matrix<
     return y;
 }
 
-Matrix<float> silu(const Kernels& kernels, const Matrix<float>& gate, const Matrix<float>& up) {
+Matrix<float> silu(const Kernels& kernels, const Matrix<float>& gate, const Matrix<float>& up,
+                   float alpha = 1, float beta = 1) {
     Matrix<float> y(gate.rows, gate.cols);
     for (std::int64_t r = 0; r < gate.rows; ++r)
-        kernels.silu_multiply(gate.row(r), up.row(r), gate.cols, y.row(r));
+        kernels.silu_multiply(gate.row(r), alpha, up.row(r), beta, gate.cols, y.row(r));
     return y;
 }
 
@@ -62,6 +63,18 @@ TEST(SiluMultiply, IsTheFormulaOverTheWholeRangeOfExp) {
             EXPECT_EQ(difference(silu(ref(), g, u), silu(*kernels, g, u)), "");
         }
     }
+}
+
+TEST(SiluMultiply, RoundsTheFactorsFirst) {
+    const float alpha = .3f, beta = -1.7f;
+    const auto gate = normal_matrix(3, 577, 5), up = normal_matrix(3, 577, 6);
+    auto scaled_gate = gate, scaled_up = up;
+    for (float& x : scaled_gate.values) x *= alpha;
+    for (float& x : scaled_up.values) x *= beta;
+    const auto expected = silu(ref(), scaled_gate, scaled_up);
+    EXPECT_EQ(difference(expected, silu(ref(), gate, up, alpha, beta)), "");
+    for (const Kernels* kernels : wide_kernels())
+        EXPECT_EQ(difference(expected, silu(*kernels, gate, up, alpha, beta)), "");
 }
 
 TEST(SiluMultiply, TakesInfinityAndNan) {
