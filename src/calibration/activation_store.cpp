@@ -50,44 +50,53 @@ void round_row(float* x, std::int64_t n, std::uint16_t* bits) {
 }  // namespace
 
 ActivationStore::ActivationStore(std::int64_t sequences, std::int64_t rows, std::int64_t cols,
-                                 std::int64_t in_memory, const std::filesystem::path& spill)
-    : rows_(rows), cols_(cols) {
+                                 std::int64_t in_memory, const std::filesystem::path& spill,
+                                 int threads)
+    : rows_(rows), cols_(cols), pages_(static_cast<std::size_t>(threads)) {
     const std::int64_t one = rows * cols;
     kept_ = one > 0 ? std::min(sequences, in_memory / (2 * one)) : sequences;
     memory_.resize(static_cast<std::size_t>(one * kept_));
     if (kept_ == sequences) return;
     descriptor_ = unnamed_file(spill);
-    page_.resize(static_cast<std::size_t>(one));
 }
 
 ActivationStore::~ActivationStore() {
     if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-void ActivationStore::load(Threads& threads, std::int64_t sequence, View<float> h) {
-    const auto one = static_cast<std::size_t>(rows_ * cols_);
-    const std::uint16_t* from = memory_.data() + one * static_cast<std::size_t>(sequence);
-    if (sequence >= kept_) {
-        auto* bytes = reinterpret_cast<char*>(page_.data());
-        move_all([&](std::size_t done, std::size_t n,
-                     off_t to) { return ::pread(descriptor_, bytes + done, n, to); },
-                 one * 2, one * 2 * static_cast<std::size_t>(sequence - kept_), "read");
-        from = page_.data();
-    }
-    threads.loop(rows_, [&](std::int64_t r, int) { widen(from + r * cols_, cols_, h.row(r)); });
+std::size_t ActivationStore::place(std::int64_t sequence, std::int64_t row) const {
+    const std::int64_t before = sequence < kept_ ? sequence : sequence - kept_;
+    return static_cast<std::size_t>((before * rows_ + row) * cols_);
 }
 
-void ActivationStore::save(Threads& threads, std::int64_t sequence, View<float> h) {
-    const auto one = static_cast<std::size_t>(rows_ * cols_);
+std::uint16_t* ActivationStore::page(int thread, std::int64_t rows) {
+    auto& page = pages_[static_cast<std::size_t>(thread)];
+    page.resize(static_cast<std::size_t>(rows * cols_));
+    return page.data();
+}
+
+void ActivationStore::load(int thread, std::int64_t sequence, std::int64_t first, View<float> h) {
+    const std::uint16_t* from = memory_.data() + place(sequence, first);
+    if (sequence >= kept_) {
+        std::uint16_t* page = this->page(thread, h.rows);
+        auto* bytes = reinterpret_cast<char*>(page);
+        move_all([&](std::size_t done, std::size_t n,
+                     off_t at) { return ::pread(descriptor_, bytes + done, n, at); },
+                 static_cast<std::size_t>(h.rows * cols_) * 2, place(sequence, first) * 2, "read");
+        from = page;
+    }
+    for (std::int64_t r = 0; r < h.rows; ++r) widen(from + r * cols_, cols_, h.row(r));
+}
+
+void ActivationStore::save(int thread, std::int64_t sequence, std::int64_t first, View<float> h) {
     const bool kept = sequence < kept_;
-    std::uint16_t* to =
-        kept ? memory_.data() + one * static_cast<std::size_t>(sequence) : page_.data();
-    threads.loop(rows_, [&](std::int64_t r, int) { round_row(h.row(r), cols_, to + r * cols_); });
+    std::uint16_t* to = kept ? memory_.data() + place(sequence, first) : page(thread, h.rows);
+    for (std::int64_t r = 0; r < h.rows; ++r) round_row(h.row(r), cols_, to + r * cols_);
     if (kept) return;
-    const auto* bytes = reinterpret_cast<const char*>(page_.data());
+    const auto* bytes = reinterpret_cast<const char*>(to);
     move_all([&](std::size_t done, std::size_t n,
-                 off_t where) { return ::pwrite(descriptor_, bytes + done, n, where); },
-             one * 2, one * 2 * static_cast<std::size_t>(sequence - kept_), "write");
+                 off_t at) { return ::pwrite(descriptor_, bytes + done, n, at); },
+             static_cast<std::size_t>(h.rows * cols_) * 2, place(sequence, first) * 2, "write");
 }
 
 }  // namespace hb

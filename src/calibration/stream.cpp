@@ -16,17 +16,19 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-float largest_bf16(Threads& threads, std::span<const std::uint16_t> values) {
-    constexpr std::size_t kPart = 1 << 16;
-    std::vector<std::uint16_t> largest((values.size() + kPart - 1) / kPart);
-    threads.loop(static_cast<std::int64_t>(largest.size()), [&](std::int64_t i, int) {
-        const auto part = values.subspan(static_cast<std::size_t>(i) * kPart);
-        std::uint16_t most = 0;
-        for (const auto v : part.first(std::min(kPart, part.size())))
-            most = std::max(most, static_cast<std::uint16_t>(v & 0x7fff));
-        largest[static_cast<std::size_t>(i)] = most;
-    });
-    return bf16_to_float(*std::max_element(largest.begin(), largest.end()));
+float largest_bf16(std::span<const std::uint16_t> values) {
+    std::uint16_t most = 0;
+    for (const auto v : values) most = std::max(most, static_cast<std::uint16_t>(v & 0x7fff));
+    return bf16_to_float(most);
+}
+
+constexpr std::int64_t kPartRows = 256;              // half of it when there are too few
+constexpr std::int64_t kTransposedBytes = 32 << 20;  // of tokens at a time
+
+void resize(Matrix<float>& m, std::int64_t rows, std::int64_t cols) {
+    m.rows = rows;
+    m.cols = cols;
+    m.values.resize(static_cast<std::size_t>(rows * cols));
 }
 
 // diag(H) as weights of the scale search, floored so that a group of dead columns still has an
@@ -67,9 +69,10 @@ Stream::Stream(const Settings& settings, const Checkpoint& checkpoint, const Ker
       run_(make_runtime(settings.config, kernels, threads, Precision::bf16)),
       tokens_(tokens),
       store_(tokens.rows, tokens.cols, settings.config.hidden,
-             on_disk ? 0 : std::numeric_limits<std::int64_t>::max(), spill),
+             on_disk ? 0 : std::numeric_limits<std::int64_t>::max(), spill, threads.count()),
       attended_(tokens.rows, tokens.cols, settings.config.heads * settings.config.head_dim,
-                on_disk ? 0 : kAttendedBytes, spill),
+                on_disk ? 0 : kAttendedBytes, spill, threads.count()),
+      workers_(static_cast<std::size_t>(threads.count())),
       h_(tokens.cols, settings.config.hidden) {
     if (tokens.rows == 0) return;
     cache_ = KvCache(settings.config.kv_heads, settings.config.head_dim,
@@ -78,16 +81,31 @@ Stream::Stream(const Settings& settings, const Checkpoint& checkpoint, const Ker
     const Embedding embedding = load_embedding(checkpoint, settings.config);
     for (std::int64_t s = 0; s < tokens.rows; ++s) {
         embedding.look_up({tokens.row(s), static_cast<std::size_t>(tokens.cols)}, h_.view());
-        store_.save(*run_.threads, s, h_.view());
+        in_parts(0, tokens.cols,
+                 [&](const Runtime&, int thread, std::int64_t first, std::int64_t rows) {
+                     store_.save(thread, s, first, h_.view().middle_rows(first, rows));
+                 });
     }
 }
 
-void Stream::for_each_sequence(const std::function<void(std::int64_t, View<float>)>& body) {
-    for (std::int64_t s = 0; s < tokens_.rows; ++s) {
-        store_.load(*run_.threads, s, h_.view());
-        cache_.length = 0;
-        body(s, h_.view());
-    }
+// Rows [first, end) of a sequence, some by each thread.
+void Stream::in_parts(std::int64_t first, std::int64_t end, const OnRows& body) {
+    const std::int64_t rows = end - first,
+                       part = rows < kPartRows * run_.threads->count() ? kPartRows / 2 : kPartRows;
+    run_.threads->loop((rows + part - 1) / part, [&](std::int64_t i, int thread) {
+        Threads alone(1);
+        Runtime own = run_;
+        own.threads = &alone;
+        body(own, thread, first + i * part, std::min(part, rows - i * part));
+    });
+}
+
+View<float> Stream::load_rows(int thread, std::int64_t sequence, std::int64_t first,
+                              std::int64_t rows) {
+    Matrix<float>& h = workers_[static_cast<std::size_t>(thread)].h;
+    resize(h, rows, settings_.config.hidden);
+    store_.load(thread, sequence, first, h.view());
+    return h.view();
 }
 
 void Stream::count_linears(int site, std::int64_t rows) {
@@ -98,45 +116,80 @@ void Stream::count_linears(int site, std::int64_t rows) {
     }
 }
 
-// Observes the site's input of every sequence, in order. At site 1 attention is computed, for site
-// 2, where the stream moves past it.
-void Stream::visit_site(const Block& block, int site, const std::function<void()>& observe) {
-    for_each_sequence([&](std::int64_t s, View<float> h) {
-        if (site == 1) {
-            attend(run_, block, h, pass_, scratch_, scratch_.attended);
-            count_linears(0, h.rows);
-            attended_.save(*run_.threads, s, scratch_.attended.view());
+void Stream::attend_sequence(const Block& block, std::int64_t sequence) {
+    in_parts(0, tokens_.cols,
+             [&](const Runtime&, int thread, std::int64_t first, std::int64_t rows) {
+                 store_.load(thread, sequence, first, h_.view().middle_rows(first, rows));
+             });
+    cache_.length = 0;
+    attend(run_, block, h_.view(), pass_, scratch_, scratch_.attended);
+    count_linears(0, tokens_.cols);
+}
+
+// Rows of the site's input, x1 for site 1 and h for the others, once the stream has moved up to it.
+View<float> Stream::enter_site(const Runtime& own, const Block& block, int site, int thread,
+                               std::int64_t sequence, std::int64_t first, std::int64_t rows) {
+    if (site == 1) {
+        const View<float> x1 = scratch_.attended.view().middle_rows(first, rows);
+        attended_.save(thread, sequence, first, x1);
+        return x1;
+    }
+    const View<float> h = load_rows(thread, sequence, first, rows);
+    if (site == 2) {
+        Worker& worker = workers_[static_cast<std::size_t>(thread)];
+        resize(worker.x1, rows, scratch_.attended.cols);
+        attended_.load(thread, sequence, first, worker.x1.view());
+        add_attention(own, block, worker.x1.view(), worker.scratch, h);
+        store_.save(thread, sequence, first, h);
+    }
+    return h;
+}
+
+// Moves every sequence, in order, up to the site, and takes the statistics of its input.
+void Stream::visit_site(const Block& block, int site, Statistics* statistics) {
+    const bool gram = statistics && !statistics->hessian.empty();
+    const std::int64_t k = gram ? statistics->hessian.cols : 1;
+    const std::int64_t chunk =
+        std::max(kTransposedBytes / (4 * k) / kPartRows, std::int64_t{1}) * kPartRows;
+    for (std::int64_t s = 0; s < tokens_.rows; ++s) {
+        if (site == 1) attend_sequence(block, s);
+        for (std::int64_t from = 0; from < tokens_.cols; from += chunk) {
+            const std::int64_t end = std::min(from + chunk, tokens_.cols);
+            if (gram) shape_transposed(end - from, k, transposed_);
+            in_parts(from, end,
+                     [&](const Runtime& own, int thread, std::int64_t first, std::int64_t rows) {
+                         const View<float> x = enter_site(own, block, site, thread, s, first, rows);
+                         if (!statistics) return;
+                         Worker& worker = workers_[static_cast<std::size_t>(thread)];
+                         observe_site(own, block, site, x, worker.scratch, worker.observed);
+                         worker.largest =
+                             std::max(worker.largest, largest_bf16(worker.observed.narrow));
+                         if (gram)
+                             take_tokens(*own.kernels, worker.observed, first - from, transposed_);
+                     });
+            if (gram)
+                accumulate_gram(*run_.kernels, *run_.threads, transposed_,
+                                statistics->hessian.view());
         }
-        if (site == 2) {
-            attended_.load(*run_.threads, s, scratch_.attended.view());
-            add_attention(run_, block, scratch_.attended.view(), scratch_, h);
-            count_linears(1, h.rows);
-            store_.save(*run_.threads, s, h);
-        }
-        if (!observe) return;
-        observe_site(run_, block, site, site == 1 ? scratch_.attended.view() : h, scratch_,
-                     observed_);
-        if (site == 3) count_linears(2, h.rows);
-        observe();
-    });
+        if (site == 2) count_linears(1, tokens_.cols);
+        if (site == 3 && statistics) count_linears(2, tokens_.cols);
+        if (gram)
+            totals_.hessian_flops += 2.0 * static_cast<double>(tokens_.cols) *
+                                     static_cast<double>(k) * static_cast<double>(k);
+    }
 }
 
 void Stream::leave_block(const Block& block) {
-    for_each_sequence([&](std::int64_t s, View<float> h) {
-        add_mlp(run_, block, scratch_, h);
-        count_linears(2, h.rows);
-        count_linears(3, h.rows);
-        store_.save(*run_.threads, s, h);
-    });
-}
-
-void Stream::take_in(Statistics& statistics) {
-    statistics.largest =
-        std::max(statistics.largest, largest_bf16(*run_.threads, observed_.narrow));
-    if (statistics.hessian.empty()) return;
-    accumulate_gram(*run_.kernels, *run_.threads, observed_, gram_, statistics.hessian.view());
-    const auto k = static_cast<double>(observed_.k);
-    totals_.hessian_flops += 2.0 * static_cast<double>(observed_.rows) * k * k;
+    for (std::int64_t s = 0; s < tokens_.rows; ++s) {
+        in_parts(0, tokens_.cols,
+                 [&](const Runtime& own, int thread, std::int64_t first, std::int64_t rows) {
+                     const View<float> h = load_rows(thread, s, first, rows);
+                     add_mlp(own, block, workers_[static_cast<std::size_t>(thread)].scratch, h);
+                     store_.save(thread, s, first, h);
+                 });
+        count_linears(2, tokens_.cols);
+        count_linears(3, tokens_.cols);
+    }
 }
 
 Stream::Statistics Stream::collect(const Block& block, int site) {
@@ -145,8 +198,10 @@ Stream::Statistics Stream::collect(const Block& block, int site) {
     for (const LinearName& linear : block_linears())
         if (linear.site == site) in = linear_shape(settings_.config, linear.name).in;
     if (settings_.quantizer->needs_hessian) statistics.hessian = Matrix<float>(in, in);
-    // Without statistics to gather the stream must still move past attention at site 2.
-    if (tokens_.rows > 0) visit_site(block, site, [&] { take_in(statistics); });
+    for (Worker& worker : workers_) worker.largest = 0;
+    visit_site(block, site, &statistics);
+    for (const Worker& worker : workers_)
+        statistics.largest = std::max(statistics.largest, worker.largest);
     if (!statistics.hessian.empty()) mirror_upper(statistics.hessian.view());
     return statistics;
 }
@@ -247,8 +302,8 @@ void Stream::pass_block(std::int64_t layer, const WorkFolder& work) {
     const Checkpoint done = Checkpoint::open(work.block_folder(layer).string());
     load_linears(checkpoint_, done, settings_.quantization, settings_.config, layer,
                  WeightStorage::tiles, block, *run_.threads);
-    visit_site(block, 1, {});
-    visit_site(block, 2, {});
+    visit_site(block, 1, nullptr);
+    visit_site(block, 2, nullptr);
     leave_block(block);
 }
 

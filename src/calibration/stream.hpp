@@ -10,7 +10,8 @@
 //
 // x is rotated, rounded to bf16, not yet quantized. Memory holds the residual stream and
 // kAttendedBytes of x1, the rest of which goes to a file; gate and up are computed twice rather
-// than kept.
+// than kept. Between two attentions a few rows are taken from memory through a site by one thread,
+// and stay in its cache until they are stored, or transposed for H.
 #pragma once
 
 #include <functional>
@@ -52,11 +53,23 @@ private:
         float largest = 0;
     };
 
-    void for_each_sequence(const std::function<void(std::int64_t, View<float>)>& body);
-    void visit_site(const Block& block, int site, const std::function<void()>& observe);
+    // What a thread needs for rows that it takes from memory and through a site alone.
+    struct Worker {
+        Scratch scratch;
+        Matrix<float> h, x1;
+        Operand observed;
+        float largest = 0;
+    };
+    using OnRows =
+        std::function<void(const Runtime&, int thread, std::int64_t first, std::int64_t rows)>;
+    void in_parts(std::int64_t first, std::int64_t end, const OnRows& body);
+    View<float> load_rows(int thread, std::int64_t sequence, std::int64_t first, std::int64_t rows);
+    View<float> enter_site(const Runtime& own, const Block& block, int site, int thread,
+                           std::int64_t sequence, std::int64_t first, std::int64_t rows);
+    void attend_sequence(const Block& block, std::int64_t sequence);
+    void visit_site(const Block& block, int site, Statistics* statistics);
     void leave_block(const Block& block);
     Statistics collect(const Block& block, int site);
-    void take_in(Statistics& statistics);  // of the operand observed last
     Json solve(Block& block, std::int64_t layer, int site, const Statistics& statistics,
                std::vector<TensorToWrite>& tensors, const QuantizeHooks& hooks);
     void count_linears(int site, std::int64_t rows);
@@ -70,8 +83,8 @@ private:
     KvCache cache_;
     Pass pass_;
     Scratch scratch_;
-    Operand observed_;
-    GramBuffers gram_;
+    std::vector<Worker> workers_;
+    Transposed transposed_;
     Matrix<float> h_;
     StreamTotals totals_;
 };

@@ -12,41 +12,13 @@ namespace hb {
 
 namespace {
 
-constexpr std::int64_t kChunkBytes = 16 << 20;  // of transposed tokens at a time
-constexpr std::int64_t kBand = 192;             // rows of a task, half of it for small matrices,
+constexpr std::int64_t kBand = 192;     // rows of a task, half of it for small matrices,
 constexpr std::int64_t kDiagonal = 48;  // of which so many share their first column at the diagonal
 constexpr std::int64_t kAcross = kTilePanels * 16;
 
-void transpose_chunk(const Kernels& kernels, Threads& threads, const Operand& x, std::int64_t first,
-                     std::int64_t end, GramBuffers& t) {
-    t.features = x.padded_k();
-    t.blocks = (end - first + kBlock - 1) / kBlock;
-    t.panels.resize(static_cast<std::size_t>(t.features * t.blocks * kBlock));
-    t.rows.resize(t.panels.size());
-    const auto words = []<class T>(T* p) {
-        using Word = std::conditional_t<std::is_const_v<T>, const std::uint32_t, std::uint32_t>;
-        return reinterpret_cast<Word*>(p);
-    };
-    threads.loop(t.features / 32, [&](std::int64_t pair, int) {
-        static constexpr std::uint32_t zeros[16] = {};
-        for (std::int64_t block = 0; block < t.blocks; ++block) {
-            const std::uint32_t* from[32];
-            for (std::int64_t i = 0; i < kBlock; ++i) {
-                const std::int64_t token = first + block * kBlock + i;
-                from[i] =
-                    token < end ? words(x.narrow.data() + x.at(token) + pair * x.step()) : zeros;
-            }
-            const std::int64_t at = (2 * pair * t.blocks + block) * kTile,
-                               below = at + t.blocks * kTile;
-            kernels.transpose(from, {words(t.panels.data() + at), words(t.panels.data() + below)},
-                              {words(t.rows.data() + at), words(t.rows.data() + below)});
-        }
-    });
-}
-
 // Rows [row, row + rows) and columns [column, column + columns) of h, those below the diagonal
 // excepted; row and column are multiples of 16.
-void gram_part(const Kernels& kernels, const GramBuffers& t, View<float> h, std::int64_t row,
+void gram_part(const Kernels& kernels, const Transposed& t, View<float> h, std::int64_t row,
                std::int64_t rows, std::int64_t column, std::int64_t columns) {
     alignas(64) float acc[kBand * kTilePanels * 16];
     Multiply m;
@@ -73,7 +45,7 @@ void gram_part(const Kernels& kernels, const GramBuffers& t, View<float> h, std:
     }
 }
 
-void gram_tile(const Kernels& kernels, const GramBuffers& t, View<float> h, std::int64_t row,
+void gram_tile(const Kernels& kernels, const Transposed& t, View<float> h, std::int64_t row,
                std::int64_t rows, std::int64_t column, std::int64_t columns) {
     const std::int64_t step = 16 * kernels.panels;
     for (std::int64_t done = 0; done < columns; done += step) {
@@ -81,7 +53,7 @@ void gram_tile(const Kernels& kernels, const GramBuffers& t, View<float> h, std:
     }
 }
 
-void diagonal_square(const Kernels& kernels, const GramBuffers& t, View<float> h, std::int64_t row,
+void diagonal_square(const Kernels& kernels, const Transposed& t, View<float> h, std::int64_t row,
                      std::int64_t rows) {
     for (std::int64_t r = 0; r < rows; r += kDiagonal) {
         gram_tile(kernels, t, h, row + r, std::min(kDiagonal, rows - r), row + r, rows - r);
@@ -90,27 +62,56 @@ void diagonal_square(const Kernels& kernels, const GramBuffers& t, View<float> h
 
 }  // namespace
 
-void accumulate_gram(const Kernels& kernels, Threads& threads, const Operand& x, GramBuffers& t,
-                     View<float> h) {
+void shape_transposed(std::int64_t tokens, std::int64_t k, Transposed& out) {
+    out.features = (k + 31) / 32 * 32;
+    out.blocks = (tokens + kBlock - 1) / kBlock;
+    out.panels.resize(static_cast<std::size_t>(out.features * out.blocks * kBlock));
+    out.rows.resize(out.panels.size());
+}
+
+void take_tokens(const Kernels& kernels, const Operand& x, std::int64_t first, Transposed& out) {
     if (x.precision != Precision::bf16)
         fail("a Gram matrix is made of a bf16 operand, not of an fp32 one");
-    if (h.rows != x.k || h.cols != x.k) {
-        fail("the Gram matrix of {} columns into ({}, {})", x.k, h.rows, h.cols);
+    if (x.padded_k() != out.features || first % kBlock != 0 ||
+        first + x.rows > out.blocks * kBlock) {
+        fail("tokens {}..{} of {} features do not fit into {} blocks of {}", first,
+             first + x.rows - 1, x.k, out.blocks, out.features);
     }
-    const std::int64_t band = x.k >= 1024 ? kBand : kBand / 2;
-    const std::int64_t bands = (x.k + band - 1) / band, tiles = (x.k + kAcross - 1) / kAcross + 1;
-    const std::int64_t chunk =
-        std::max<std::int64_t>(kChunkBytes / (4 * x.padded_k()) / 32 * 32, 32);
-    for (std::int64_t first = 0; first < x.rows; first += chunk) {
-        transpose_chunk(kernels, threads, x, first, std::min(first + chunk, x.rows), t);
-        threads.loop(bands * tiles, [&](std::int64_t i, int) {
-            const std::int64_t row = i / tiles * band, rows = std::min(band, x.k - row);
-            if (i % tiles == 0) return diagonal_square(kernels, t, h, row, rows);
-            const std::int64_t column = row + band + (i % tiles - 1) * kAcross;
-            if (column >= x.k) return;
-            gram_tile(kernels, t, h, row, rows, column, std::min(kAcross, x.k - column));
-        });
+    const auto words = []<class T>(T* p) {
+        using Word = std::conditional_t<std::is_const_v<T>, const std::uint32_t, std::uint32_t>;
+        return reinterpret_cast<Word*>(p);
+    };
+    static constexpr std::uint32_t zeros[16] = {};
+    const std::int64_t below = out.blocks * kTile;  // the next panel
+    for (std::int64_t row = 0; row < x.rows; row += kBlock) {
+        std::int64_t at = (first + row) / kBlock * kTile;
+        for (std::int64_t pair = 0; pair < out.features / 32; ++pair, at += 2 * below) {
+            const std::uint32_t* from[32];
+            for (std::int64_t i = 0; i < kBlock; ++i) {
+                from[i] = row + i < x.rows
+                              ? words(x.narrow.data() + x.at(row + i) + pair * x.step())
+                              : zeros;
+            }
+            kernels.transpose(
+                from, {words(out.panels.data() + at), words(out.panels.data() + at + below)},
+                {words(out.rows.data() + at), words(out.rows.data() + at + below)});
+        }
     }
+}
+
+void accumulate_gram(const Kernels& kernels, Threads& threads, const Transposed& x, View<float> h) {
+    if (h.rows != h.cols || (h.cols + 31) / 32 * 32 != x.features) {
+        fail("the Gram matrix of {} features into ({}, {})", x.features, h.rows, h.cols);
+    }
+    const std::int64_t k = h.cols, band = k >= 1024 ? kBand : kBand / 2;
+    const std::int64_t bands = (k + band - 1) / band, tiles = (k + kAcross - 1) / kAcross + 1;
+    threads.loop(bands * tiles, [&](std::int64_t i, int) {
+        const std::int64_t row = i / tiles * band, rows = std::min(band, k - row);
+        if (i % tiles == 0) return diagonal_square(kernels, x, h, row, rows);
+        const std::int64_t column = row + band + (i % tiles - 1) * kAcross;
+        if (column >= k) return;
+        gram_tile(kernels, x, h, row, rows, column, std::min(kAcross, k - column));
+    });
 }
 
 void mirror_upper(View<float> h) {

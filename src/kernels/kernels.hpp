@@ -113,14 +113,19 @@ void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, co
                 const Transform& t, const ActivationQuantizer* q, Operand& out,
                 std::int64_t first_row = 0);
 
-// h (k, k) += x^T x for a bf16 operand, upper triangle only, rows taken in order, 32 at a time, by
-// the dot product above (the tail block is zero-padded). h is in natural column order.
-struct GramBuffers {  // reused from call to call: x^T as right side and as left side
-    std::int64_t blocks = 0, features = 0;      // of tokens; padded to 32
+// x^T of tokens (rows of x), both as right side and as left side.
+struct Transposed {
+    std::int64_t blocks = 0, features = 0;      // of 32 tokens; padded to 32
     AlignedVector<std::uint16_t> panels, rows;  // (features / 16, blocks, tile), both
 };
-void accumulate_gram(const Kernels& kernels, Threads& threads, const Operand& x,
-                     GramBuffers& buffers, View<float> h);
+// Room for `tokens` tokens of k features.
+void shape_transposed(std::int64_t tokens, std::int64_t k, Transposed& out);
+// The rows of a bf16 operand as tokens from `first` on, a multiple of 32, and zeros up to the end
+// of their last block. On the calling thread; parts that share no block may be taken at once.
+void take_tokens(const Kernels& kernels, const Operand& x, std::int64_t first, Transposed& out);
+// h (k, k) += x^T x, upper triangle only, 32 tokens at a time in order, by the dot product above.
+// h is in natural column order.
+void accumulate_gram(const Kernels& kernels, Threads& threads, const Transposed& x, View<float> h);
 void mirror_upper(View<float> h);
 
 void rms_norm(const Kernels& kernels, Threads& threads, View<const float> x, const float* weight,

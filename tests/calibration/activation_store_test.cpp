@@ -6,6 +6,7 @@
 
 #include "calibration/activation_store.hpp"
 #include "core/float_bits.hpp"
+#include "core/parallel.hpp"
 #include "core/random.hpp"
 
 namespace hb {
@@ -16,7 +17,7 @@ TEST(ActivationStore, GivesBackWhatItWasGivenFromMemoryAndFromTheFile) {
     Threads two(2);
     for (const std::int64_t bytes : {std::int64_t{0}, kOne, 2 * kOne + 1, 100 * kOne}) {
         ActivationStore store(kSequences, kRows, kCols, bytes,
-                              std::filesystem::temp_directory_path());
+                              std::filesystem::temp_directory_path(), 2);
         Matrix<float> saved[kSequences];
         for (int round = 0; round < 2; ++round) {
             for (std::int64_t s = 0; s < kSequences; ++s) {
@@ -24,14 +25,18 @@ TEST(ActivationStore, GivesBackWhatItWasGivenFromMemoryAndFromTheFile) {
                 Matrix<float> x(kRows, kCols);
                 for (float& v : x.values) v = random.normal();
                 const Matrix<float> given = x;
-                store.save(two, s, x.view());
+                two.loop(2, [&](std::int64_t half, int thread) {
+                    const std::int64_t first = half * 2, rows = half ? kRows - 2 : 2;
+                    store.save(thread, s, first, x.view().middle_rows(first, rows));
+                });
                 for (std::size_t i = 0; i < x.values.size(); ++i)
                     ASSERT_EQ(x.values[i], round_to_bf16(given.values[i]));
                 saved[s] = x;
             }
             for (const std::int64_t s : {2, 0, 1}) {
                 Matrix<float> x(kRows, kCols);
-                store.load(two, s, x.view());
+                store.load(1, s, 0, x.view().middle_rows(0, 4));
+                store.load(0, s, 4, x.view().middle_rows(4, 1));
                 EXPECT_EQ(x.values, saved[s].values) << s << " with " << bytes << " bytes";
             }
         }
@@ -39,8 +44,8 @@ TEST(ActivationStore, GivesBackWhatItWasGivenFromMemoryAndFromTheFile) {
 }
 
 TEST(ActivationStore, SaysWhereItCannotSpill) {
-    EXPECT_ANY_THROW(ActivationStore(2, 3, 4, 0, "/no/such/folder"));
-    EXPECT_NO_THROW(ActivationStore(2, 3, 4, 1000, "/no/such/folder"));
+    EXPECT_ANY_THROW(ActivationStore(2, 3, 4, 0, "/no/such/folder", 1));
+    EXPECT_NO_THROW(ActivationStore(2, 3, 4, 1000, "/no/such/folder", 1));
 }
 
 }  // namespace

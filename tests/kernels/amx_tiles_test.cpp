@@ -6,7 +6,11 @@
 #include "kernels/table.hpp"
 #include "schemes/qtensor.hpp"
 
+#include "kernels/vector_avx2.inl"
+
 #include "kernels/amx_tiles.inl"
+#pragma GCC diagnostic ignored "-Wunused-function"  // of the rows' tasks only some serve here
+#include "kernels/look.inl"
 
 namespace hb {
 
@@ -77,11 +81,17 @@ void multiply_on_model(const Multiply& m) {
     multiply_tiles(m, tiles, split, ref().expand);
 }
 
+void look_on_model(const Look& l) {
+    ModelTiles tiles;
+    look_by(l, 32, [&](const Multiply& m) { multiply_narrow(m, tiles, ref().expand); });
+}
+
 Kernels model_kernels() {
     Kernels kernels = ref();
     kernels.name = "model";
     kernels.panels = 2;
     kernels.multiply = multiply_on_model;
+    kernels.look = look_on_model;
     return kernels;
 }
 
@@ -162,9 +172,11 @@ TEST(AmxTiles, ServeGramAndAttention) {
     Threads one(1);
     const auto x = bf16_matrix(90, 100, 3);
     Matrix<float> h(100, 100), expected(100, 100);
-    GramBuffers buffers;
-    accumulate_gram(model, one, operand(ref(), x), buffers, h.view());
-    accumulate_gram(ref(), one, operand(ref(), x), buffers, expected.view());
+    Transposed transposed;
+    shape_transposed(90, 100, transposed);
+    take_tokens(ref(), operand(ref(), x), 0, transposed);
+    accumulate_gram(model, one, transposed, h.view());
+    accumulate_gram(ref(), one, transposed, expected.view());
     EXPECT_EQ(difference(expected, h), "");
 
     KvCache cache(2, 64, 96, Precision::bf16);

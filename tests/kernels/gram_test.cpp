@@ -16,11 +16,17 @@ constexpr Shape kShapes[] = {{1, 1},     {31, 16},   {32, 33},  {70, 96},
 
 class GramOf : public testing::TestWithParam<Shape> {};
 
+void add_gram(const Kernels& kernels, Threads& threads, const Operand& x, Matrix<float>& h) {
+    Transposed transposed;
+    shape_transposed(x.rows, x.k, transposed);
+    take_tokens(kernels, x, 0, transposed);
+    accumulate_gram(kernels, threads, transposed, h.view());
+}
+
 Matrix<float> gram(const Kernels& kernels, int threads, const Matrix<float>& x) {
     Threads pool(threads);
     Matrix<float> h(x.cols, x.cols);
-    GramBuffers buffers;
-    accumulate_gram(kernels, pool, operand(kernels, x), buffers, h.view());
+    add_gram(kernels, pool, operand(kernels, x), h);
     return h;
 }
 
@@ -62,12 +68,29 @@ TEST_P(GramOf, GoesOnAcrossCalls) {
     for (const Kernels* kernels : wide_kernels()) {
         Threads two(2);
         Matrix<float> h(k, k);
-        GramBuffers buffers;
         for (std::int64_t first = 0; first < rows; first += 64) {
             Matrix<float> part(std::min<std::int64_t>(64, rows - first), k);
             std::copy_n(x.row(first), part.values.size(), part.row(0));
-            accumulate_gram(*kernels, two, operand(*kernels, part), buffers, h.view());
+            add_gram(*kernels, two, operand(*kernels, part), h);
         }
+        EXPECT_EQ(difference(gram(*kernels, 1, x), h), "") << name_of(*kernels);
+    }
+}
+
+TEST_P(GramOf, TakesTokensInParts) {
+    const auto [rows, k] = GetParam();
+    const auto x = bf16_matrix(rows, k, 4);
+    for (const Kernels* kernels : wide_kernels()) {
+        Threads two(2);
+        Matrix<float> h(k, k);
+        Transposed transposed;
+        shape_transposed(rows, k, transposed);
+        for (std::int64_t first = (rows - 1) / 96 * 96; first >= 0; first -= 96) {
+            Matrix<float> part(std::min<std::int64_t>(96, rows - first), k);
+            std::copy_n(x.row(first), part.values.size(), part.row(0));
+            take_tokens(*kernels, operand(*kernels, part), first, transposed);
+        }
+        accumulate_gram(*kernels, two, transposed, h.view());
         EXPECT_EQ(difference(gram(*kernels, 1, x), h), "") << name_of(*kernels);
     }
 }
@@ -85,14 +108,16 @@ TEST(MirrorUpper, MakesTheMatrixSymmetric) {
     }
 }
 
-TEST(Gram, RefusesWideOperands) {
+TEST(Gram, RefusesWideOperandsAndTokensWithoutAPlace) {
     Threads one(1);
-    Matrix<float> h(32, 32);
-    GramBuffers buffers;
-    EXPECT_THROW(
-        accumulate_gram(ref(), one, operand(ref(), normal_matrix(3, 32, 1), Precision::f32),
-                        buffers, h.view()),
-        Error);
+    Transposed transposed;
+    shape_transposed(32, 32, transposed);
+    const auto x = normal_matrix(3, 32, 1);
+    EXPECT_THROW(take_tokens(ref(), operand(ref(), x, Precision::f32), 0, transposed), Error);
+    EXPECT_THROW(take_tokens(ref(), operand(ref(), x), 32, transposed), Error);
+    EXPECT_THROW(take_tokens(ref(), operand(ref(), x), 1, transposed), Error);
+    Matrix<float> h(33, 33);
+    EXPECT_THROW(accumulate_gram(ref(), one, transposed, h.view()), Error);
 }
 
 }  // namespace
