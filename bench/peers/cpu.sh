@@ -20,7 +20,7 @@ fetch() { # unpacks the source package into $work/source
     [ -e "$work/source/vendor/llama.cpp/CMakeLists.txt" ] && return
     local archive=$work/${package//-/_}-$version.tar.gz
     if [ ! -e "$archive" ]; then
-        python3 -m pip download --quiet --no-binary :all: --no-deps --dest "$work" "$package==$version" ||
+        python3 -m pip download --quiet --no-binary "$package" --no-deps --dest "$work" "$package==$version" ||
             die "pip could not download $package $version; put its source package at $archive"
     fi
     rm -rf "$work/source" && mkdir -p "$work/source"

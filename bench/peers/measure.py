@@ -151,7 +151,8 @@ def write(args, machine, sets, failed, rounds):
 def show(result):
     print(f"{'model':28} {'kernels':8} {'halfbyte':8} {'llama.cpp':9} {'pp':>7} {'tg':>7}   (ours / theirs)")
     for r in result['ratios']:
-        print(f"{r['model'][:24]:28} {r['kernels']:8} {r['halfbyte']:8} {r['llama.cpp']:9} {r['pp']:7.2f} {r['tg']:7.2f}")
+        print(f"{r['model'][:28]:28} {r['kernels']:8} {r['halfbyte']:8} {r['llama.cpp']:9} "
+              f"{r['pp']:7.2f} {r['tg']:7.2f}")
     for f in result['failed']:
         print('failed: {engine} {model} {type} {kernels}: {why}'.format(**f))
 

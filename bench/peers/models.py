@@ -23,8 +23,8 @@ def call(command, timeout=900):
     except subprocess.TimeoutExpired:
         raise Failure(f'{os.path.basename(command[0])} took more than {timeout} s and was ended')
     if done.returncode:
-        lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
-        raise Failure(f'{os.path.basename(command[0])} ended with {done.returncode}: {lines[-1] if lines else "no message"}')
+        lines = (done.stderr.strip() or done.stdout.strip() or 'no message').splitlines()
+        raise Failure(f'{os.path.basename(command[0])} ended with {done.returncode}: {lines[-1]}')
     return done.stdout
 
 
