@@ -3,6 +3,7 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "calibration/dataset.hpp"
@@ -61,6 +62,7 @@ Matrix<std::int32_t> sampled_rows(const QuantizeOptions& options, const Checkpoi
 }
 
 // GFLOP/s of bf16 products on the model's own shapes, weighted as one pass over a block's linears.
+// Taken after every block, as a shared machine's rate is not what it was a minute ago.
 double block_gflops(const ModelConfig& config, std::int64_t rows, const Kernels& kernels,
                     Threads& threads) {
     double flops = 0, seconds = 0;
@@ -73,8 +75,8 @@ double block_gflops(const ModelConfig& config, std::int64_t rows, const Kernels&
     return flops / seconds;
 }
 
-Json summary(const Settings& settings, const Json& run, const StreamTotals& totals,
-             const Json& layers, double seconds, double gflops) {
+Json summary(const Json& run, const StreamTotals& totals, const Json& layers, double seconds,
+             std::vector<double> gflops) {
     Json json = run;
     json["seconds"] = seconds;
     json["solver_seconds"] = totals.solver_seconds;
@@ -83,9 +85,11 @@ Json summary(const Settings& settings, const Json& run, const StreamTotals& tota
     json["linear_flops"] = totals.linear_flops;
     json["hessian_flops"] = totals.hessian_flops;
     json["solver_flops"] = totals.solver_flops;
-    if (settings.needs_calibration()) {
-        json["gemm_gflops"] = gflops;
-        json["times_gemm_floor"] = seconds * gflops * 1e9 / json["flops"].get<double>();
+    if (!gflops.empty()) {
+        const auto middle = gflops.begin() + static_cast<std::ptrdiff_t>(gflops.size() / 2);
+        std::nth_element(gflops.begin(), middle, gflops.end());
+        json["gemm_gflops"] = *middle;
+        json["times_gemm_floor"] = seconds * *middle * 1e9 / json["flops"].get<double>();
     }
     json["layers"] = layers;
     return json;
@@ -95,7 +99,8 @@ Json summary(const Settings& settings, const Json& run, const StreamTotals& tota
 Json quantize_blocks(const Settings& settings, const QuantizeOptions& options,
                      const Checkpoint& checkpoint, const WorkFolder& work, const Kernels& kernels,
                      Threads& threads, const Matrix<std::int32_t>& tokens,
-                     const QuantizeHooks& hooks, StreamTotals& totals) {
+                     const QuantizeHooks& hooks, StreamTotals& totals,
+                     std::vector<double>& gflops) {
     Stream stream(settings, checkpoint, kernels, threads, tokens.view(), work.folder(),
                   options.activations_on_disk);
     Json layers = Json::array();
@@ -106,6 +111,8 @@ Json quantize_blocks(const Settings& settings, const QuantizeOptions& options,
             report = work.block_report(layer);
         } else {
             report = stream.quantize_block(layer, work, hooks);
+            if (tokens.rows > 0)
+                gflops.push_back(block_gflops(settings.config, tokens.cols, kernels, threads));
         }
         for (auto& entry : report) layers.push_back(std::move(entry));
         if (hooks.progress)
@@ -140,8 +147,9 @@ Json quantize_model(const QuantizeOptions& options, const QuantizeHooks& hooks) 
     if (sampled) tokens = sampled_rows(options, checkpoint, work, kernels, threads, hooks);
 
     StreamTotals totals;
+    std::vector<double> gflops;
     const Json layers = quantize_blocks(settings, options, checkpoint, work, kernels, threads,
-                                        tokens, hooks, totals);
+                                        tokens, hooks, totals, gflops);
     run["layers"] = Json::array();
     for (Json entry : layers) {
         entry.erase("seconds");
@@ -150,9 +158,7 @@ Json quantize_model(const QuantizeOptions& options, const QuantizeHooks& hooks) 
     write_output(settings, checkpoint, work, run);
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    const double gflops =
-        calibrates ? block_gflops(settings.config, tokens.cols, kernels, threads) : 0;
-    return summary(settings, run, totals, layers, seconds, gflops);
+    return summary(run, totals, layers, seconds, std::move(gflops));
 }
 
 }  // namespace hb

@@ -165,7 +165,7 @@ void cross_entropy(const Kernels& kernels, Threads& threads, const Operand& a,
 double kl_divergence(const Kernels& kernels, const float* p, double lse_p, const float* q,
                      double lse_q, std::int64_t n);
 
-// fp32 GEMM rate in GFLOP/s measured now on (rows, n, k), bf16 by bf16, best of a few.
+// fp32 GEMM rate in GFLOP/s measured now on (rows, n, k), bf16 by bf16, the better of two.
 double measured_gflops(const Kernels& kernels, Threads& threads, std::int64_t rows, std::int64_t n,
                        std::int64_t k);
 
