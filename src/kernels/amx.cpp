@@ -81,16 +81,71 @@ void split(const float* from, std::int64_t n, std::uint16_t* to, std::int64_t st
     }
 }
 
+// 32 bf16: what the low nibble of each 16-bit word stands for as E2M1, and the same again.
+__m512i elements() {
+    const __m256i half =
+        _mm256_setr_epi16(0, 0x3f00, 0x3f80, 0x3fc0, 0x4000, 0x4040, 0x4080, 0x40c0, 0, -0x4100,
+                          -0x4080, -0x4040, -0x4000, -0x3fc0, -0x3f80, -0x3f40);
+    return _mm512_broadcast_i64x4(half);
+}
+
+// A quarter of a coded block as four lines of a tile: words of 16 bits hold four nibbles of one
+// group, the lowest first. Under a moderate E8M0 scale a number's exponent field only grows or
+// shrinks, unless it is zero.
+struct ExpandPart {
+    void part(const std::uint8_t* from, Coding coding, bool moderate, int part,
+              std::uint16_t* to) const {
+        if (coding == Coding::mx && moderate)
+            mx_part(from, part, to);
+        else if (coding == Coding::mx)
+            any_part<Coding::mx>(from, moderate, part, to);
+        else
+            any_part<Coding::nv>(from, moderate, part, to);
+    }
+
+    static void mx_part(const std::uint8_t* from, int part, std::uint16_t* to) {
+        const __m512i words = _mm512_loadu_si512(from + 64 * part), table = elements();
+        const __m512i scales = _mm512_cvtepu8_epi32(
+            _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + kCodeBytes)));
+        const __m512i shift = _mm512_slli_epi16(
+            _mm512_sub_epi16(_mm512_or_si512(scales, _mm512_slli_epi32(scales, 16)),
+                             _mm512_set1_epi16(127)),
+            7);
+        const auto line = [&](int i, __m512i codes) {
+            const __m512i number = _mm512_permutexvar_epi16(codes, table);
+            const __mmask32 live = _mm512_test_epi16_mask(number, number);
+            _mm512_storeu_si512(to + 32 * i, _mm512_maskz_add_epi16(live, number, shift));
+        };
+        line(0, words);
+        line(1, _mm512_srli_epi16(words, 4));
+        line(2, _mm512_srli_epi16(words, 8));
+        line(3, _mm512_srli_epi16(words, 12));
+    }
+
+    template <Coding C>
+    static void any_part(const std::uint8_t* from, bool moderate, int part, std::uint16_t* to) {
+        CodedB<C, false> block{from, moderate};
+        block.start();
+        four_times([&]<int T>() {
+            V even, odd;
+            block.template pair<T>(part, even, odd);
+            store(reinterpret_cast<std::uint32_t*>(to + 32 * T),
+                  right<16>(bits(even)) | (bits(odd) & set(0xffff0000u)));
+        });
+    }
+};
+
+// One or two rows are a matter of reading the right side.
 void multiply_amx(const Multiply& m) {
-    if (m.wide_b) return multiply(m);
+    if (m.wide_b || m.rows <= 2) return multiply(m);
     TileUnit unit;
-    multiply_tiles(m, unit, split, expand);
+    multiply_tiles(m, unit, split, ExpandPart{});
 }
 
 void look_amx(const Look& l) {
     if (l.wide_keys) return look_by(l, kTileRows, multiply);
     TileUnit unit;
-    look_by(l, 32, [&](const Multiply& m) { multiply_narrow(m, unit, expand); });
+    look_by(l, 32, [&](const Multiply& m) { multiply_plain(m, unit, ExpandPart{}); });
 }
 
 }  // namespace

@@ -19,6 +19,31 @@ namespace {
 constexpr std::int64_t kTileDepth = 18;  // blocks between two visits of a sum's memory, at most
 constexpr std::int64_t kLine = 64;       // bytes of a tile row
 
+// Up to two panels of a right side in codes, and where their tiles go.
+struct CodedStrip {
+    const std::uint8_t* from[2];
+    std::uint16_t* to[2];
+    std::int64_t blocks;
+    int panels;
+    Coding coding;
+    bool moderate;
+
+    // A quarter of a block: four lines of its tile.
+    template <class Expand>
+    [[gnu::always_inline]] void take(const Expand& expand, std::int64_t block, int part) const {
+        for (int p = 0; p < panels; ++p) {
+            expand.part(from[p] + block * coded_bytes(coding), coding, moderate, part,
+                        to[p] + block * kTile + part * kTile / 4);
+        }
+    }
+    template <class Expand>
+    void take(const Expand& expand, std::int64_t first_block) const {
+        for (std::int64_t block = first_block; block < blocks; ++block) {
+            for (int part = 0; part < 4; ++part) take(expand, block, part);
+        }
+    }
+};
+
 struct TileSource {
     const std::uint16_t* a[3];  // terms
     int terms;
@@ -27,23 +52,28 @@ struct TileSource {
     const std::uint16_t* ahead[2];  // the strip that follows, or null
     std::int64_t blocks;
     int line, end_line;  // which lines of its tiles these rows ask for
+    CodedStrip coded;    // the strip that follows, in codes, or nothing
 };
 
-// Fetches into L2 only.
-inline void ask_ahead(const TileSource& s, std::int64_t block) {
-    if (!s.ahead[0]) return;
-    for (int line = s.line; line < s.end_line; ++line) {
+// Of the strip that follows: fetched into L2 only, or expanded a quarter of a block at a time while
+// the tile unit is busy.
+template <class Expand>
+[[gnu::always_inline]] inline void get_ahead(const TileSource& s, std::int64_t block,
+                                             const Expand& expand) {
+    for (int line = s.line; s.ahead[0] && line < s.end_line; ++line) {
         __builtin_prefetch(s.ahead[0] + block * kTile + 32 * line, 0, 2);
         __builtin_prefetch(s.ahead[1] + block * kTile + 32 * line, 0, 2);
     }
+    if (block >= s.coded.blocks) return;
+    for (int part = s.line / 4; part < s.end_line / 4; ++part) s.coded.take(expand, block, part);
 }
 
-template <class Tiles, bool Rows, bool Columns>
-void tile_steps(Tiles& t, const TileSource& s) {
+template <class Tiles, bool Rows, bool Columns, class Expand>
+void tile_steps(Tiles& t, const TileSource& s, const Expand& expand) {
     for (std::int64_t block = 0; block < s.blocks; ++block) {
         t.template load<6>(s.b[0] + block * kTile, kLine);
         if constexpr (Columns) t.template load<7>(s.b[1] + block * kTile, kLine);
-        ask_ahead(s, block);
+        get_ahead(s, block, expand);
         for (int term = 0; term < s.terms; ++term) {
             const std::uint16_t* a = s.a[term] + block * s.a_step;
             t.template stream<4>(a, kLine);
@@ -66,37 +96,39 @@ void start_sum(Tiles& t, const float* c, std::int64_t stride, bool resume) {
         t.template zero<Tile>();
 }
 
-template <class Tiles, bool Rows, bool Columns>
-void tile_square(Tiles& t, const TileSource& s, float* c, std::int64_t stride, bool resume) {
+template <class Tiles, bool Rows, bool Columns, class Expand>
+void tile_square(Tiles& t, const TileSource& s, float* c, std::int64_t stride, bool resume,
+                 const Expand& expand) {
     float* below = c + 16 * stride;
     start_sum<0>(t, c, stride, resume);
     if constexpr (Columns) start_sum<1>(t, c + 16, stride, resume);
     if constexpr (Rows) start_sum<2>(t, below, stride, resume);
     if constexpr (Rows && Columns) start_sum<3>(t, below + 16, stride, resume);
-    tile_steps<Tiles, Rows, Columns>(t, s);
+    tile_steps<Tiles, Rows, Columns>(t, s, expand);
     t.template store<0>(c, stride * 4);
     if constexpr (Columns) t.template store<1>(c + 16, stride * 4);
     if constexpr (Rows) t.template store<2>(below, stride * 4);
     if constexpr (Rows && Columns) t.template store<3>(below + 16, stride * 4);
 }
 
-template <class Tiles>
+template <class Tiles, class Expand>
 void tile_any_square(Tiles& t, const TileSource& s, bool rows, bool columns, float* c,
-                     std::int64_t stride, bool resume) {
+                     std::int64_t stride, bool resume, const Expand& expand) {
     if (rows && columns)
-        tile_square<Tiles, true, true>(t, s, c, stride, resume);
+        tile_square<Tiles, true, true>(t, s, c, stride, resume, expand);
     else if (rows)
-        tile_square<Tiles, true, false>(t, s, c, stride, resume);
+        tile_square<Tiles, true, false>(t, s, c, stride, resume, expand);
     else if (columns)
-        tile_square<Tiles, false, true>(t, s, c, stride, resume);
+        tile_square<Tiles, false, true>(t, s, c, stride, resume, expand);
     else
-        tile_square<Tiles, false, false>(t, s, c, stride, resume);
+        tile_square<Tiles, false, false>(t, s, c, stride, resume, expand);
 }
 
 // All rows, 32 at a time, by up to two panels. The tile unit is set to exactly the rows that there
 // are: full tiles, or `set_rows` below one.
-template <class Tiles>
-void tile_columns(Tiles& t, TileSource& s, const Multiply& m, int panel, bool resume) {
+template <class Tiles, class Expand>
+void tile_columns(Tiles& t, TileSource& s, const Multiply& m, int panel, bool resume,
+                  const Expand& expand) {
     s.end_line = 0;
     for (int row = 0; row < m.rows; row += 32) {
         const int rows = m.rows - row < 32 ? m.rows - row : 32;
@@ -104,9 +136,10 @@ void tile_columns(Tiles& t, TileSource& s, const Multiply& m, int panel, bool re
         s.line = s.end_line;
         s.end_line = row + 32 < m.rows ? 16 * (row + 32) / m.rows : 16;
         tile_any_square(t, s, rows > 16, panel + 1 < m.panels, m.c + row * m.c_stride + 16 * panel,
-                        m.c_stride, resume);
+                        m.c_stride, resume, expand);
         for (int term = 0; term < s.terms; ++term) s.a[term] += 2 * s.a_below;
     }
+    s.coded.take(expand, s.blocks);
 }
 
 // K in equal parts of at most kTileDepth blocks
@@ -124,39 +157,66 @@ inline void aim(TileSource& s, const Multiply& m, int panel, std::int64_t block,
     s.ahead[1] = s.b[1] + ahead;
 }
 
-// The same of a right side in codes, expanded into `strip`.
-template <class Expand>
-void aim(TileSource& s, const Multiply& m, int panel, std::int64_t block, Expand expand,
-         std::uint16_t* strip) {
-    for (int p = 0; p < 2; ++p) {
-        s.b[p] = strip + p * kTileDepth * kTile;
-        s.ahead[p] = nullptr;
-        if (panel + p == m.panels) return;
-        expand(m.coded_b + (panel + p) * m.b_stride + block * coded_bytes(m.coding), m.coding,
-               m.moderate, s.blocks, strip + p * kTileDepth * kTile);
+// The strip of a right side in codes, and its tiles.
+inline CodedStrip coded_strip(const Multiply& m, int panel, std::int64_t block, std::int64_t blocks,
+                              std::uint16_t* tiles) {
+    CodedStrip strip{};
+    strip.panels = m.panels - panel < 2 ? m.panels - panel : 2;
+    for (int p = 0; p < strip.panels; ++p) {
+        strip.from[p] = m.coded_b + (panel + p) * m.b_stride + block * coded_bytes(m.coding);
+        strip.to[p] = tiles + p * kTileDepth * kTile;
     }
+    strip.blocks = blocks;
+    strip.coding = m.coding;
+    strip.moderate = m.moderate;
+    return strip;
+}
+
+inline TileSource left_source(const Multiply& m, std::int64_t block, std::int64_t blocks) {
+    TileSource s{};
+    s.a[0] = m.narrow_a + block * m.a_step;
+    s.terms = 1;
+    s.a_step = m.a_step;
+    s.a_below = m.a_stride;
+    s.blocks = blocks;
+    return s;
 }
 
 template <class Tiles, class Expand>
-void multiply_narrow(const Multiply& m, Tiles& t, Expand expand) {
-    alignas(64) std::uint16_t strip[2 * kTileDepth * kTile];
+void multiply_plain(const Multiply& m, Tiles& t, const Expand& expand) {
     const std::int64_t depth = tile_depth(m.blocks);
     for (int panel = 0; panel < m.panels; panel += 2) {
         for (std::int64_t block = 0; block < m.blocks; block += depth) {
             const std::int64_t rest = m.blocks - block;
-            TileSource s{};
-            s.a[0] = m.narrow_a + block * m.a_step;
-            s.terms = 1;
-            s.a_step = m.a_step;
-            s.a_below = m.a_stride;
-            s.blocks = rest < depth ? rest : depth;
-            if (m.coded_b)
-                aim(s, m, panel, block, expand, strip);
-            else
-                aim(s, m, panel, block,
-                    rest > depth ? depth * kTile : 2 * m.b_stride - block * kTile);
-            tile_columns(t, s, m, panel, m.resume || block > 0);
+            TileSource s = left_source(m, block, rest < depth ? rest : depth);
+            aim(s, m, panel, block, rest > depth ? depth * kTile : 2 * m.b_stride - block * kTile);
+            tile_columns(t, s, m, panel, m.resume || block > 0, expand);
         }
+    }
+}
+
+// Two strips of tiles: one is read while the other one is filled.
+template <class Tiles, class Expand>
+void multiply_coded(const Multiply& m, Tiles& t, const Expand& expand) {
+    constexpr std::int64_t kStrip = 2 * kTileDepth * kTile;
+    alignas(64) std::uint16_t tiles[2 * kStrip];
+    const std::int64_t depth = tile_depth(m.blocks), parts = (m.blocks + depth - 1) / depth,
+                       strips = (m.panels + 1) / 2 * parts;
+    const auto strip = [&](std::int64_t i) {
+        if (i >= strips) return CodedStrip{};
+        const std::int64_t block = i % parts * depth, rest = m.blocks - block;
+        return coded_strip(m, static_cast<int>(i / parts) * 2, block, rest < depth ? rest : depth,
+                           tiles + i % 2 * kStrip);
+    };
+    CodedStrip now = strip(0);
+    now.take(expand, 0);
+    for (std::int64_t i = 0; i < strips; ++i) {
+        TileSource s = left_source(m, i % parts * depth, now.blocks);
+        s.b[0] = now.to[0];
+        s.b[1] = now.to[1];
+        s.coded = strip(i + 1);
+        tile_columns(t, s, m, static_cast<int>(i / parts) * 2, m.resume || i % parts > 0, expand);
+        now = s.coded;
     }
 }
 
@@ -164,7 +224,7 @@ void multiply_narrow(const Multiply& m, Tiles& t, Expand expand) {
 constexpr std::int64_t kTermStep = kTileRows * kTileDepth * kBlock;
 
 template <class Tiles, class Round, class Expand>
-void multiply_wide(const Multiply& m, Tiles& t, Round round, Expand expand) {
+void multiply_wide(const Multiply& m, Tiles& t, Round round, const Expand& expand) {
     alignas(64) std::uint16_t split[3 * kTermStep], strip[2 * kTileDepth * kTile];
     const std::int64_t depth = tile_depth(m.blocks);
     for (std::int64_t block = 0; block < m.blocks; block += depth) {
@@ -180,22 +240,26 @@ void multiply_wide(const Multiply& m, Tiles& t, Round round, Expand expand) {
         }
         for (int panel = 0; panel < m.panels; panel += 2) {
             for (int term = 0; term < 3; ++term) s.a[term] = split + term * kTermStep;
-            if (m.coded_b)
-                aim(s, m, panel, block, expand, strip);
-            else
+            if (m.coded_b) {
+                const CodedStrip now = coded_strip(m, panel, block, blocks, strip);
+                now.take(expand, 0);
+                s.b[0] = now.to[0];
+                s.b[1] = now.to[1];
+            } else {
                 aim(s, m, panel, block, 2 * m.b_stride);
-            tile_columns(t, s, m, panel, m.resume || block > 0);
+            }
+            tile_columns(t, s, m, panel, m.resume || block > 0, expand);
         }
     }
 }
 
-// The right side is in bf16 or in codes.
+// The right side is in bf16 or in codes. expand.part(from, coding, moderate, part, to): a quarter
+// of a coded block as four lines of its tile.
 template <class Tiles, class Round, class Expand>
-void multiply_tiles(const Multiply& m, Tiles& t, Round round, Expand expand) {
-    if (m.narrow_a)
-        multiply_narrow(m, t, expand);
-    else
-        multiply_wide(m, t, round, expand);
+void multiply_tiles(const Multiply& m, Tiles& t, Round round, const Expand& expand) {
+    if (!m.narrow_a) return multiply_wide(m, t, round, expand);
+    if (m.coded_b) return multiply_coded(m, t, expand);
+    multiply_plain(m, t, expand);
 }
 
 }  // namespace

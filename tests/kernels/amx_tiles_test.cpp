@@ -75,15 +75,24 @@ void split(const float* from, std::int64_t n, std::uint16_t* to, std::int64_t st
     }
 }
 
+struct ExpandPart {
+    void part(const std::uint8_t* from, Coding coding, bool moderate, int part,
+              std::uint16_t* to) const {
+        std::uint16_t tile[kTile];
+        ref().expand(from, coding, moderate, 1, tile);
+        std::copy_n(tile + part * kTile / 4, kTile / 4, to);
+    }
+};
+
 void multiply_on_model(const Multiply& m) {
     if (m.wide_b) return ref().multiply(m);
     ModelTiles tiles;
-    multiply_tiles(m, tiles, split, ref().expand);
+    multiply_tiles(m, tiles, split, ExpandPart{});
 }
 
 void look_on_model(const Look& l) {
     ModelTiles tiles;
-    look_by(l, 32, [&](const Multiply& m) { multiply_narrow(m, tiles, ref().expand); });
+    look_by(l, 32, [&](const Multiply& m) { multiply_plain(m, tiles, ExpandPart{}); });
 }
 
 Kernels model_kernels() {
