@@ -22,13 +22,18 @@ struct Output {
     std::int64_t reused = 0;
 };
 
+constexpr std::int64_t kContext = 288;
+
 Decoder decoder_of(const std::string& name, Threads& threads) {
-    if (name != "mxfp4" && name != "nvfp4")
-        return load_decoder(
+    if (name != "mxfp4" && name != "nvfp4") {
+        Decoder decoder = load_decoder(
             Checkpoint::open(std::string(HALFBYTE_TESTS_DIR) + "/engine/golden/" + name), threads);
+        decoder.config.context = kContext;
+        return decoder;
+    }
     const Scheme& scheme = find_scheme(name);
     ModelConfig config = config_of(find_random_shape("llama-tiny"));
-    config.context = 512;
+    config.context = kContext;
     return random_decoder(
         config,
         {&scheme, "hadamard:16", &find_scale_rule(scheme.activation_rule, scheme.family), 3},
@@ -64,7 +69,7 @@ std::vector<BatchRequest> mixed_requests(const ModelConfig& c) {
     add(0, 1, 20, {1, 1, 0});
     add(100, 0, 5, {0.8f, 0.9f, 0});
     add(64, 40, 12, {});
-    add(0, 300, 3, {1, 1, 5});
+    add(0, 140, 3, {1, 1, 5});
     add(33, 0, 40, {1, 1, 0});
     add(100, 3, 1, {});
     add(0, c.context - 4, 30, {1, 1, 0});
@@ -284,6 +289,7 @@ TEST_F(Sharing, ACancelledRequestLeavesAndIsStillShared) {
 }
 
 TEST_F(Sharing, ALongAnswerGetsMoreRoom) {
+    decoder.config.context = 600;
     for (const std::int64_t length : {1, 33}) {
         BatchRequest r{draw_prompt(decoder.config, length, 1), 400, {1, 1, 0, 7}, {}};
         Batch batch(decoder, pick_kernels(), threads, {2});
@@ -310,7 +316,7 @@ TEST_F(Sharing, WhatCannotRunIsRefusedAtOnce) {
     EXPECT_THROW(batch.submit({{1, -1}, 1, {}, {}}), Error);
     EXPECT_THROW(batch.submit({{1, 512}, 1, {}, {}}), Error);
     EXPECT_THROW(batch.submit({{1}, 0, {}, {}}), Error);
-    EXPECT_THROW(batch.submit({draw_prompt(decoder.config, 512, 1), 1, {}, {}}), Error);
+    EXPECT_THROW(batch.submit({draw_prompt(decoder.config, kContext, 1), 1, {}, {}}), Error);
     EXPECT_TRUE(batch.idle());
     EXPECT_THROW(Batch(decoder, pick_kernels(), threads, {0, 1}), Error);
     EXPECT_THROW(Batch(decoder, pick_kernels(), threads, {1, 0}), Error);
