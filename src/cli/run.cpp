@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // halfbyte run MODEL -p PROMPT: the generated text alone goes to stdout, as soon as it is certain.
+// Of several prompts each text is printed when it is whole (run_together.cpp).
 #include <fmt/format.h>
 
 #include <chrono>
@@ -9,23 +10,14 @@
 #include "cli/chat.hpp"
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
+#include "cli/prompts.hpp"
+#include "cli/run.hpp"
 #include "cli/terminal.hpp"
 #include "cli/text_stream.hpp"
 #include "core/error.hpp"
-#include "engine/generate.hpp"
 
 namespace hb {
 namespace {
-
-struct RunArguments {
-    std::string model, prompt, system;
-    std::int64_t count = 128;
-    bool chat = false;
-    Sampling sampling;
-    std::vector<std::string> stops;
-    int threads = 1;
-    std::filesystem::path json;
-};
 
 struct Generated {
     std::string text;
@@ -56,17 +48,8 @@ Generated stream_text(const RunArguments& a, const Decoder& decoder, const Token
     return result;
 }
 
-void run_command(const RunArguments& a) {
-    Threads threads(a.threads);
-    const auto checkpoint = Checkpoint::open(a.model);
-    const Tokenizer tokenizer = load_tokenizer(checkpoint);
-    const std::string text = a.chat ? render_chat(checkpoint, a.system, a.prompt) : a.prompt;
-    const auto prompt = tokenizer.encode(text, !a.chat);
-    const Decoder decoder = load_decoder(checkpoint, threads);
-    for (const std::int32_t id : prompt)
-        if (id >= decoder.config.vocab)
-            fail("{}: the tokenizer gives id {}, but the model has a vocabulary of {}", a.model, id,
-                 decoder.config.vocab);
+void run_one(const RunArguments& a, const Decoder& decoder, const Tokenizer& tokenizer,
+             const TokenIds& prompt, Threads& threads) {
     const auto begin = std::chrono::steady_clock::now();
     const Generated result = stream_text(a, decoder, tokenizer, prompt, threads);
     const double seconds =
@@ -86,18 +69,70 @@ void run_command(const RunArguments& a) {
                         {"version", HALFBYTE_VERSION}});
 }
 
+void check_ids(const RunArguments& a, const ModelConfig& config, const TokenIds& prompt) {
+    for (const std::int32_t id : prompt)
+        if (id >= config.vocab)
+            fail("{}: the tokenizer gives id {}, but the model has a vocabulary of {}", a.model, id,
+                 config.vocab);
+}
+
+// Names the one that cannot be run before any text is made.
+void check_all(const RunArguments& a, const ModelConfig& config,
+               const std::vector<TokenIds>& prompts) {
+    for (std::size_t i = 0; i < prompts.size(); ++i) {
+        check_ids(a, config, prompts[i]);
+        try {
+            check_prompt(config, prompts[i]);
+        } catch (const Error& e) {
+            fail("prompt {}: {}", i, e.what());
+        }
+    }
+}
+
+void run_command(const RunArguments& a) {
+    const auto texts = a.prompts.empty() ? read_prompts(a.prompt_file) : a.prompts;
+    Threads threads(a.threads);
+    const auto checkpoint = Checkpoint::open(a.model);
+    const Tokenizer tokenizer = load_tokenizer(checkpoint);
+    std::vector<TokenIds> prompts;
+    for (const std::string& text : texts)
+        prompts.push_back(
+            tokenizer.encode(a.chat ? render_chat(checkpoint, a.system, text) : text, !a.chat));
+    const Decoder decoder = load_decoder(checkpoint, threads);
+    if (prompts.size() == 1 && !a.json_lines) {
+        check_ids(a, decoder.config, prompts[0]);
+        return run_one(a, decoder, tokenizer, prompts[0], threads);
+    }
+    check_all(a, decoder.config, prompts);
+    run_together(a, decoder, tokenizer, std::move(prompts), threads);
+}
+
+void add_prompts(CLI::App& app, RunArguments& a) {
+    auto* prompts = app.add_option_group("prompts", "what to go on from; one of");
+    add_repeated(*prompts, "-p,--prompt", a.prompts, "a prompt; with --chat, the user's message");
+    prompts
+        ->add_option("--prompts", a.prompt_file,
+                     "a file of prompts: one a line, or .jsonl with \"prompt\"")
+        ->type_name("FILE");
+    prompts->require_option(1);
+    app.add_option("--parallel", a.parallel,
+                   "of several prompts, how many are decoded together; results do not depend on it")
+        ->check(between(1, 1024))
+        ->capture_default_str();
+    app.add_flag("--json-lines", a.json_lines,
+                 "print each text as a line of JSON: index, text, tokens, reason");
+}
+
 }  // namespace
 
 Action define_run(CLI::App& app) {
     const auto a = std::make_shared<RunArguments>();
     add_model(app, a->model);
-    app.add_option("-p,--prompt", a->prompt, "the prompt; with --chat, the user's message")
-        ->required()
-        ->type_name("TEXT");
+    add_prompts(app, *a);
     app.add_option("-n,--count", a->count, "tokens to generate at most")
         ->check(between(1, 1 << 24))
         ->capture_default_str();
-    app.add_flag("--chat", a->chat, "put the prompt into the model's chat template");
+    app.add_flag("--chat", a->chat, "put each prompt into the model's chat template");
     app.add_option("--system", a->system, "system message of --chat");
     app.add_option("--temperature", a->sampling.temperature, "0 takes the likeliest token")
         ->check(between(0.0, 100.0))
@@ -109,7 +144,8 @@ Action define_run(CLI::App& app) {
     app.add_option("--top-k", a->sampling.top_k, "draw from the k likeliest tokens; 0: from all")
         ->check(between(0, 1 << 24))
         ->capture_default_str();
-    app.add_option("--seed", a->sampling.seed, "of the draws")->capture_default_str();
+    app.add_option("--seed", a->sampling.seed, "of the draws; prompt i has the seed + i")
+        ->capture_default_str();
     add_repeated(app, "--stop", a->stops, "end before this text, which is not printed");
     add_threads(app, a->threads);
     add_json(app, a->json);

@@ -8,6 +8,7 @@ namespace hb {
 namespace {
 
 constexpr std::int64_t kPartRows = 256;       // half of it when there are too few for all threads
+constexpr std::int64_t kLongSpan = 32;        // rows of a prompt, rather than of decoding
 constexpr std::int64_t kPartBytes = 1 << 20;  // of a part's widest activation, in L2
 
 void resize(Matrix<float>& m, std::int64_t rows, std::int64_t cols) {
@@ -191,10 +192,16 @@ void attend(const Runtime& run, const Block& block, View<const float> h, const P
                   span.position, *span.cache, scale, c.sliding_window,
                   x1.view().middle_rows(span.first_row, span.rows));
     };
-    if (pass.spans.size() == 1) return look_back(pass.spans[0], *run.threads);
-    run.threads->loop(static_cast<std::int64_t>(pass.spans.size()), [&](std::int64_t i, int) {
+    std::vector<const Span*> short_ones;  // a thread each; a long one has work for all threads
+    for (const Span& span : pass.spans) {
+        if (pass.spans.size() > 1 && span.rows < kLongSpan)
+            short_ones.push_back(&span);
+        else
+            look_back(span, *run.threads);
+    }
+    run.threads->loop(static_cast<std::int64_t>(short_ones.size()), [&](std::int64_t i, int) {
         Threads alone(1);
-        look_back(pass.spans[static_cast<std::size_t>(i)], alone);
+        look_back(*short_ones[static_cast<std::size_t>(i)], alone);
     });
 }
 

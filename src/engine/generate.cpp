@@ -44,11 +44,6 @@ std::int32_t sample_all(std::span<const float> logits, float temperature, Random
         found - cumulated.begin(), static_cast<std::ptrdiff_t>(logits.size()) - 1));
 }
 
-bool ends(const ModelConfig& config, std::int32_t token) {
-    return std::find(config.end_tokens.begin(), config.end_tokens.end(), token) !=
-           config.end_tokens.end();
-}
-
 }  // namespace
 
 std::int32_t sample(std::span<const float> logits, const Sampling& s, Random& random) {
@@ -70,17 +65,30 @@ std::int32_t sample(std::span<const float> logits, const Sampling& s, Random& ra
     return ids[count - 1];
 }
 
+void check_prompt(const ModelConfig& config, std::span<const std::int32_t> prompt) {
+    const auto length = static_cast<std::int64_t>(prompt.size());
+    if (length == 0)
+        fail("the prompt is empty and the model has no begin token; give some text with -p");
+    if (length >= config.context)
+        fail("the prompt has {} tokens; the model's context holds {}. Shorten the prompt", length,
+             config.context);
+    for (const std::int32_t id : prompt)
+        if (id < 0 || id >= config.vocab)
+            fail("the prompt has the token id {}; the model's vocabulary ends at {}", id,
+                 config.vocab - 1);
+}
+
+bool is_end_token(const ModelConfig& config, std::int32_t token) {
+    return std::find(config.end_tokens.begin(), config.end_tokens.end(), token) !=
+           config.end_tokens.end();
+}
+
 void generate(const Decoder& decoder, const Kernels& kernels, Threads& threads,
               std::span<const std::int32_t> prompt, std::int64_t count, const Sampling& sampling,
               const std::function<bool(std::int32_t)>& on_token) {
+    check_prompt(decoder.config, prompt);
     const auto length = static_cast<std::int64_t>(prompt.size());
-    const std::int64_t context = decoder.config.context;
-    if (length == 0)
-        fail("the prompt is empty and the model has no begin token; give some text with -p");
-    if (length >= context)
-        fail("the prompt has {} tokens; the model's context holds {}. Shorten the prompt", length,
-             context);
-    count = std::min(count, context - length);
+    count = std::min(count, decoder.config.context - length);
     Sequence sequence = make_sequence(decoder, length + count);
     Scratch scratch;
     Matrix<float> hidden, out(1, decoder.config.vocab);
@@ -92,7 +100,7 @@ void generate(const Decoder& decoder, const Kernels& kernels, Threads& threads,
         logits(decoder, kernels, threads, hidden.view().middle_rows(hidden.rows - 1, 1), scratch,
                out.view());
         const std::int32_t token = sample(out.values, sampling, random);
-        if (ends(decoder.config, token) || !on_token(token)) return;
+        if (is_end_token(decoder.config, token) || !on_token(token)) return;
         pending = {token};
     }
 }

@@ -23,9 +23,13 @@ struct Sampling {
 
 std::int32_t sample(std::span<const float> logits, const Sampling& sampling, Random& random);
 
+// Throws Error when a prompt is empty, leaves no room in the context or holds an id outside the
+// vocabulary.
+void check_prompt(const ModelConfig& config, std::span<const std::int32_t> prompt);
+bool is_end_token(const ModelConfig& config, std::int32_t token);
+
 // Feeds the prompt, then draws up to `count` tokens; on_token returns false to stop. Stops at the
-// model's end tokens and at the context limit. Throws Error when the prompt alone is too long or
-// empty.
+// model's end tokens and at the context limit. Throws Error as check_prompt() does.
 void generate(const Decoder& decoder, const Kernels& kernels, Threads& threads,
               std::span<const std::int32_t> prompt, std::int64_t count, const Sampling& sampling,
               const std::function<bool(std::int32_t)>& on_token);

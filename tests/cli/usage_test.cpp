@@ -26,7 +26,8 @@ TEST(Usage, HelpNamesEveryCommand) {
 
 TEST(Usage, HelpStatesTheContract) {
     const std::string quantize = run({"quantize", "--help"}).out,
-                      eval = run({"eval", "--help"}).out, bench = run({"bench", "--help"}).out;
+                      eval = run({"eval", "--help"}).out, bench = run({"bench", "--help"}).out,
+                      generate = run({"run", "--help"}).out;
     for (const char* option :
          {"MODEL", "OUT", "--scheme", "--recipe", "--transform", "--weight-scales",
           "--activation-scales", "--calibration", "--sequences", "--sequence-length", "--ignore",
@@ -38,6 +39,10 @@ TEST(Usage, HelpStatesTheContract) {
     for (const char* option : {"MODEL", "--random", "--scheme", "-p,", "-n,", "-t,--threads",
                                "--parallel", "--kernels", "--repeat", "--json"})
         EXPECT_NE(bench.find(option), std::string::npos) << option;
+    for (const char* option :
+         {"MODEL", "-p,--prompt", "--prompts", "--parallel", "--json-lines", "-n,--count", "--chat",
+          "--system", "--temperature", "--top-p", "--top-k", "--seed", "--stop", "--json"})
+        EXPECT_NE(generate.find(option), std::string::npos) << option;
 }
 
 class BadCommandLine : public ::testing::TestWithParam<std::vector<std::string>> {};
