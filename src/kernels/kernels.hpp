@@ -65,7 +65,7 @@ struct PackedMatrix {
 // One instruction set's entry; the members are internal to kernels/.
 struct Kernels;
 
-// The best table this machine runs ("amx", "avx512", "avx2"), or the one that HALFBYTE_KERNELS
+// The best table this machine runs ("amx", "avx512vnni", "avx2"), or the one that HALFBYTE_KERNELS
 // names
 // ("ref" is plain C++). Throws Error when that one is unknown or cannot run here.
 const Kernels& pick_kernels();
