@@ -18,7 +18,7 @@ namespace hb {
 namespace {
 
 struct RunArguments {
-    std::string model, prompt, system;
+    std::string model, prompt, system, head;
     std::int64_t count = 128;
     bool chat = false;
     Sampling sampling;
@@ -62,7 +62,9 @@ void run_command(const RunArguments& a) {
     const Tokenizer tokenizer = load_tokenizer(checkpoint);
     const std::string text = a.chat ? render_chat(checkpoint, a.system, a.prompt) : a.prompt;
     const auto prompt = tokenizer.encode(text, !a.chat);
-    const Decoder decoder = load_decoder(checkpoint, threads);
+    LoadOptions options;
+    options.head = find_head_type(a.head);
+    const Decoder decoder = load_decoder(checkpoint, threads, options);
     for (const std::int32_t id : prompt)
         if (id >= decoder.config.vocab)
             fail("{}: the tokenizer gives id {}, but the model has a vocabulary of {}", a.model, id,
@@ -111,6 +113,7 @@ Action define_run(CLI::App& app) {
         ->capture_default_str();
     app.add_option("--seed", a->sampling.seed, "of the draws")->capture_default_str();
     add_repeated(app, "--stop", a->stops, "end before this text, which is not printed");
+    add_head(app, a->head);
     add_threads(app, a->threads);
     add_json(app, a->json);
     return [a] { run_command(*a); };
