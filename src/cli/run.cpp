@@ -77,6 +77,7 @@ void run_command(const RunArguments& a) {
     note(fmt::format("{} + {} tokens in {}, {:.1f} tokens/s, ended by {}", prompt.size(),
                      result.tokens, human_seconds(seconds), rate, result.ended));
     write_json(a.json, {{"model", a.model},
+                        {"head", a.head},
                         {"text", result.text},
                         {"prompt_tokens", prompt.size()},
                         {"tokens", result.tokens},
