@@ -99,8 +99,10 @@ struct ExpandPart {
             mx_part(from, part, to);
         else if (coding == Coding::mx)
             any_part<Coding::mx>(from, moderate, part, to);
-        else
+        else if (coding == Coding::nv)
             any_part<Coding::nv>(from, moderate, part, to);
+        else
+            any_part<Coding::q8>(from, moderate, part, to);
     }
 
     static void mx_part(const std::uint8_t* from, int part, std::uint16_t* to) {
