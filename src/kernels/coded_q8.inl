@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A right side in Q8_0, expanded in registers. A code is stored plus 128, so that as the byte above
-// the lowest of a mantissa it is the number 2^15 + 128 + code; one fma makes x = code * scale of it,
-// exact, and +0 of code 0. Then x is rounded to bf16, to nearest and ties to even:
+// the lowest of a mantissa it is the number 2^15 + 128 + code; one fma makes x = code * scale of
+// it, exact, and +0 of code 0. Then x is rounded to bf16, to nearest and ties to even:
 //
 //     t = x (2^16 + 1), rounded to fp32;    t - 2^16 x
 //
