@@ -58,8 +58,8 @@ TEST_F(Use, EvalAgainstItselfLosesNothing) {
 TEST_F(Use, EvalSaysWhatAnotherTypeOfTheHeadCosts) {
     double last = 0;
     for (const char* type : {"q8_0", "nvfp4"}) {
-        const Json j =
-            evaluate({"--text", path("text.txt"), "--reference", model(), "--head", type});
+        const Json j = evaluate(
+            {"--text", path("text.txt"), "--window", "64", "--reference", model(), "--head", type});
         EXPECT_EQ(j["head"], type);
         EXPECT_GT(j["kl"].get<double>(), 4 * last) << type;
         last = j["kl"].get<double>();
