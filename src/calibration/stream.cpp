@@ -268,7 +268,7 @@ Json Stream::solve(Block& block, std::int64_t layer, int site, const Statistics&
         }
         block.linears[chosen[i]] = make_linear(*kept, load_bias(checkpoint_, module, kept->rows),
                                                input.quantizer ? &*input.quantizer : nullptr,
-                                               WeightStorage::tiles, *run_.threads);
+                                               storage_for_many_rows(*run_.kernels), *run_.threads);
     }
     return report;
 }
@@ -299,7 +299,7 @@ void Stream::pass_block(std::int64_t layer, const WorkFolder& work) {
     Block block = load_block_frame(checkpoint_, settings_.config, layer);
     const Checkpoint done = Checkpoint::open(work.block_folder(layer).string());
     load_linears(checkpoint_, done, settings_.quantization, settings_.config, layer,
-                 WeightStorage::tiles, block, *run_.threads);
+                 storage_for_many_rows(*run_.kernels), block, *run_.threads);
     visit_site(block, 1, nullptr);
     visit_site(block, 2, nullptr);
     leave_block(block);

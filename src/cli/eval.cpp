@@ -92,14 +92,15 @@ void eval_command(EvalArguments a) {
     std::optional<Decoder> reference;
     if (!a.reference.empty()) {
         LoadOptions options;
-        options.storage = WeightStorage::tiles;
+        options.storage = storage_for_many_rows(kernels);
         reference = load_decoder(Checkpoint::open(a.reference), threads, options);
         if (reference->config.vocab != config.vocab)
             fail("--reference {} has a vocabulary of {}, {} one of {}", a.reference,
                  reference->config.vocab, a.model, config.vocab);
     }
-    const Decoder decoder = load_decoder(
-        checkpoint, threads, {Precision::f32, WeightStorage::tiles, find_head_type(a.head)});
+    const Decoder decoder =
+        load_decoder(checkpoint, threads,
+                     {Precision::f32, storage_for_many_rows(kernels), find_head_type(a.head)});
     Json result;
     {
         ProgressBar bar("eval");

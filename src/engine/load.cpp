@@ -81,10 +81,16 @@ std::vector<float> load_bias(const Checkpoint& checkpoint, const std::string& mo
     return checkpoint.has(name) ? read_vector(checkpoint, name, out) : std::vector<float>{};
 }
 
+WeightStorage storage_for_many_rows(const Kernels& kernels) {
+    return multiplies_whole_numbers(kernels) ? WeightStorage::mx_codes : WeightStorage::tiles;
+}
+
 Linear make_linear(const QTensor& weight, std::vector<float> bias, const ActivationQuantizer* input,
                    WeightStorage storage, Threads& threads) {
     Linear linear;
-    const bool coded = storage == WeightStorage::codes && weight.scheme->family != Family::integer;
+    const Family family = weight.scheme->family;
+    const bool coded = (storage == WeightStorage::codes && family != Family::integer) ||
+                       (storage == WeightStorage::mx_codes && family == Family::mx);
     linear.weight =
         coded ? pack_codes(weight, threads) : pack_bf16(dequantize_bf16(weight).view(), threads);
     linear.bias = std::move(bias);

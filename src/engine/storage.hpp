@@ -5,12 +5,15 @@
 #include <string>
 #include <string_view>
 
+#include "kernels/kernels.hpp"
+
 namespace hb {
 
 // MX and NV weights in memory: in their codes, a quarter of the bytes that decoding must read, or
-// as the bf16 tiles that they stand for, ready for many rows at a time. The products' bits are the
-// same.
-enum class WeightStorage { codes, tiles };
+// as the bf16 tiles that they stand for, ready for many rows at a time; or MX as codes and NV as
+// tiles, for a table that multiplies MX codes in whole numbers. The products' bits are the same.
+enum class WeightStorage { codes, tiles, mx_codes };
+WeightStorage storage_for_many_rows(const Kernels& kernels);
 
 // Of the head, and of the embedding where both are one tensor. `stored` keeps the file's type where
 // products can read it (Q8_0, MXFP4, NVFP4 and what bf16 holds exactly; fp32 for the rest); the

@@ -76,6 +76,8 @@ struct Kernels;
 const Kernels& pick_kernels();
 const Kernels& find_kernels(std::string_view name);
 std::string_view name_of(const Kernels& kernels);
+// Whether MXFP4 by MXFP4 codes is done in whole numbers, faster than by bf16.
+bool multiplies_whole_numbers(const Kernels& kernels);
 
 PackedMatrix pack(View<const float> w, Precision precision, Threads& threads);  // (n, k)
 PackedMatrix pack_bf16(View<const std::uint16_t> w, Threads& threads);          // (n, k)

@@ -81,4 +81,8 @@ std::string_view name_of(const Kernels& kernels) {
     return kernels.name;
 }
 
+bool multiplies_whole_numbers(const Kernels& kernels) {
+    return &kernels == &kAvx512Kernels;
+}
+
 }  // namespace hb
