@@ -45,6 +45,7 @@ Subject make_random(const BenchArguments& a, Threads& threads) {
     const Recipe& recipe = find_recipe("mr-gptq");
     const std::string_view rule = recipe.activation_rule(scheme);
     RandomModelOptions options{&scheme, recipe.transform(scheme), nullptr};
+    options.head = find_head_type(a.head);
     if (!rule.empty()) options.activation_rule = &find_scale_rule(rule, scheme.family);
     const ModelConfig config = config_of(find_random_shape(a.shape));
     check_lengths(a, config, Precision::bf16);
@@ -57,7 +58,9 @@ Subject load(const BenchArguments& a, Threads& threads) {
     const auto quantization = quantization_config_of(checkpoint.config());
     const Precision precision = quantization ? Precision::bf16 : LoadOptions{}.baseline_precision;
     check_lengths(a, model_config(checkpoint), precision);
-    Subject subject{load_decoder(checkpoint, threads), nullptr,
+    LoadOptions options;
+    options.head = find_head_type(a.head);
+    Subject subject{load_decoder(checkpoint, threads, options), nullptr,
                     precision == Precision::bf16 ? "bf16" : "fp32"};
     if (!quantization) return subject;
     subject.scheme = quantization->scheme;
@@ -152,6 +155,7 @@ Action define_bench(CLI::App& app) {
     add_count(app, "--repeat", a->repeat, 1000, "times; the median counts");
     app.add_option("--kernels", a->kernels, "amx, avx512, avx2 or ref; default: the best")
         ->type_name("NAME");
+    add_head(app, a->head);
     add_threads(app, a->threads);
     add_json(app, a->json);
     return [a] { bench_command(*a); };

@@ -27,10 +27,6 @@ std::string transform_of(const Decoder& decoder) {  // of the sites, by the firs
     return decoder.blocks[0].sites[0].transform.text();
 }
 
-std::string embedding_type(const Embedding& e) {
-    return e.narrow.empty() ? "fp32" : "bf16";
-}
-
 void add_measured(Json& j, const std::string& test, const Measured& m) {
     j["samples"][test + "_tokens_per_second"] = m.samples;
     j[test + "_tokens_per_second"] = m.rate.median;
@@ -78,7 +74,7 @@ std::string describe_weights(const Subject& s) {
         "activations {}",
         human_bytes(static_cast<double>(linear_bytes(d))), stored_type(a_linear(d)),
         human_bytes(static_cast<double>(stored_bytes(d.head))), stored_type(d.head),
-        embedding_type(d.embedding), transform_of(d), s.activations);
+        embedding_type(d), transform_of(d), s.activations);
 }
 
 Json bench_json(const BenchArguments& a, const Subject& s, std::string_view kernels,
@@ -100,8 +96,9 @@ Json bench_json(const BenchArguments& a, const Subject& s, std::string_view kern
               {"weight_bytes", weight_bytes(d)},
               {"linear_bytes", linear_bytes(d)},
               {"linear_type", stored_type(a_linear(d))},
+              {"head", a.head},
               {"head_type", stored_type(d.head)},
-              {"embedding_type", embedding_type(d.embedding)},
+              {"embedding_type", embedding_type(d)},
               {"version", HALFBYTE_VERSION}};
     if (s.scheme) j["scheme"] = s.scheme->name;
     add_measured(j, "pp", results.pp);

@@ -18,7 +18,7 @@ namespace hb {
 namespace {
 
 struct EvalArguments {
-    std::string model, reference;
+    std::string model, reference, head;
     std::filesystem::path text, tokens, json;
     std::int64_t window = 2048;
     EvalOptions options;
@@ -39,6 +39,7 @@ Json json_of(const EvalArguments& a, const EvalResult& r, const Kernels& kernels
              std::int64_t window) {
     Json j = {
         {"model", a.model},
+        {"head", a.head},
         {"perplexity", r.perplexity},
         {"kl", nullptr},
         {"top1", nullptr},
@@ -90,14 +91,15 @@ void eval_command(EvalArguments a) {
              config.context);
     std::optional<Decoder> reference;
     if (!a.reference.empty()) {
-        reference = load_decoder(Checkpoint::open(a.reference), threads,
-                                 {Precision::f32, WeightStorage::tiles});
+        LoadOptions options;
+        options.storage = WeightStorage::tiles;
+        reference = load_decoder(Checkpoint::open(a.reference), threads, options);
         if (reference->config.vocab != config.vocab)
             fail("--reference {} has a vocabulary of {}, {} one of {}", a.reference,
                  reference->config.vocab, a.model, config.vocab);
     }
-    const Decoder decoder =
-        load_decoder(checkpoint, threads, {Precision::f32, WeightStorage::tiles});
+    const Decoder decoder = load_decoder(
+        checkpoint, threads, {Precision::f32, WeightStorage::tiles, find_head_type(a.head)});
     Json result;
     {
         ProgressBar bar("eval");
@@ -132,6 +134,7 @@ Action define_eval(CLI::App& app) {
     app.add_option("--kl-stride", a->options.kl_stride, "compare every n-th window")
         ->check(between(1, 1 << 24))
         ->capture_default_str();
+    add_head(app, a->head);
     add_threads(app, a->threads);
     add_json(app, a->json);
     return [a] { eval_command(*a); };

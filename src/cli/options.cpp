@@ -6,7 +6,9 @@
 
 #include <algorithm>
 
+#include "core/error.hpp"
 #include "core/file.hpp"
+#include "engine/storage.hpp"
 
 namespace hb {
 namespace {
@@ -40,6 +42,23 @@ void add_threads(CLI::App& app, int& threads) {
     threads = usable_processors();
     app.add_option("-t,--threads", threads, "threads; results do not depend on them")
         ->check(between(1, 1024))
+        ->capture_default_str();
+}
+
+void add_head(CLI::App& app, std::string& type) {
+    type = "stored";
+    const auto check = [](const std::string& name) -> std::string {
+        try {
+            find_head_type(name);
+        } catch (const Error& error) {
+            return error.what();
+        }
+        return "";
+    };
+    app.add_option("--head", type,
+                   "type of the head, and of an embedding tied to it: " + head_type_names())
+        ->check(CLI::Validator(check, ""))
+        ->type_name("TYPE")
         ->capture_default_str();
 }
 

@@ -98,7 +98,9 @@ void run_command(const RunArguments& a) {
     for (const std::string& text : texts)
         prompts.push_back(
             tokenizer.encode(a.chat ? render_chat(checkpoint, a.system, text) : text, !a.chat));
-    const Decoder decoder = load_decoder(checkpoint, threads);
+    LoadOptions options;
+    options.head = find_head_type(a.head);
+    const Decoder decoder = load_decoder(checkpoint, threads, options);
     if (prompts.size() == 1 && !a.json_lines) {
         check_ids(a, decoder.config, prompts[0]);
         return run_one(a, decoder, tokenizer, prompts[0], threads);
@@ -147,6 +149,7 @@ Action define_run(CLI::App& app) {
     app.add_option("--seed", a->sampling.seed, "of the draws; prompt i has the seed + i")
         ->capture_default_str();
     add_repeated(app, "--stop", a->stops, "end before this text, which is not printed");
+    add_head(app, a->head);
     add_threads(app, a->threads);
     add_json(app, a->json);
     return [a] { run_command(*a); };

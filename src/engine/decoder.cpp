@@ -19,11 +19,15 @@ void final_norm(const Decoder& decoder, const Kernels& kernels, Threads& threads
              h.view());
 }
 
-void embed(const Decoder& decoder, std::span<const std::int32_t> tokens, View<float> h) {
+void embed(const Decoder& decoder, const Kernels& kernels, std::span<const std::int32_t> tokens,
+           View<float> h) {
     for (const auto token : tokens)
         if (token < 0 || token >= decoder.config.vocab)
             fail("token id {} is outside the vocabulary of {}", token, decoder.config.vocab);
-    decoder.embedding.look_up(tokens, h);
+    if (decoder.embedding.rows > 0)
+        decoder.embedding.look_up(tokens, h);
+    else
+        unpack_rows(kernels, decoder.head, tokens, decoder.head_alpha, h);
 }
 
 }  // namespace
@@ -61,7 +65,7 @@ void forward(const Decoder& decoder, const Kernels& kernels, Threads& threads,
     }
     hidden = Matrix<float>(rows, decoder.config.hidden);
     for (std::size_t i = 0; i < requests.size(); ++i)
-        embed(decoder, requests[i].tokens,
+        embed(decoder, kernels, requests[i].tokens,
               hidden.view().middle_rows(spans[i].first_row, spans[i].rows));
     Pass pass = make_pass(run, std::move(spans));
     for (std::size_t layer = 0; layer < decoder.blocks.size(); ++layer) {
@@ -82,7 +86,7 @@ void forward_window(const Decoder& decoder, const Kernels& kernels, Threads& thr
     hidden.rows = rows;
     hidden.cols = c.hidden;
     hidden.values.resize(static_cast<std::size_t>(rows * c.hidden));
-    embed(decoder, tokens, hidden.view());
+    embed(decoder, kernels, tokens, hidden.view());
     KvCache cache(c.kv_heads, c.head_dim, round_up(rows, 32), decoder.precision);
     const Pass pass = make_pass(run, {{0, rows, 0, &cache}});
     for (const Block& block : decoder.blocks) {
@@ -96,7 +100,7 @@ void logits(const Decoder& decoder, const Kernels& kernels, Threads& threads,
             View<const float> hidden, Scratch& scratch, View<float> out) {
     prepare_operand(kernels, threads, hidden, Transform{}, nullptr, decoder.precision,
                     scratch.plain);
-    gemm(kernels, threads, scratch.plain, decoder.head, out);
+    gemm(kernels, threads, scratch.plain, decoder.head, out, decoder.head_alpha);
 }
 
 void losses(const Decoder& decoder, const Kernels& kernels, Threads& threads,
@@ -104,7 +108,7 @@ void losses(const Decoder& decoder, const Kernels& kernels, Threads& threads,
             std::span<double> out) {
     prepare_operand(kernels, threads, hidden, Transform{}, nullptr, decoder.precision,
                     scratch.plain);
-    cross_entropy(kernels, threads, scratch.plain, decoder.head, targets, out);
+    cross_entropy(kernels, threads, scratch.plain, decoder.head, targets, out, decoder.head_alpha);
 }
 
 }  // namespace hb

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/block.hpp"
+#include "engine/storage.hpp"
 #include "io/checkpoint.hpp"
 #include "io/quantization_config.hpp"
 
@@ -24,22 +25,19 @@ struct Embedding {
 struct Decoder {
     ModelConfig config;
     Precision precision = Precision::f32;  // bf16 for a quantized model
-    Embedding embedding;
+    Embedding embedding;                   // empty where the head is tied to it, which holds its rows
     std::vector<Block> blocks;
     std::vector<float> final_norm;
     PackedMatrix head;  // (vocab, hidden)
+    float head_alpha = 1;
 };
-
-// MX and NV weights in memory: in their codes, a quarter of the bytes that decoding must read, or
-// as the bf16 tiles that they stand for, ready for many rows at a time. The products' bits are the
-// same.
-enum class WeightStorage { codes, tiles };
 
 struct LoadOptions {
     // Attention and dense inputs of a model that is not quantized; a quantized one always uses
     // bf16.
     Precision baseline_precision = Precision::f32;
     WeightStorage storage = WeightStorage::codes;
+    HeadType head = HeadType::stored;
 };
 
 // Throws Error naming the tensor that is missing or wrong.
@@ -48,7 +46,6 @@ Decoder load_decoder(const Checkpoint& checkpoint, Threads& threads,
 
 // Parts of loading that calibration uses block by block.
 Embedding load_embedding(const Checkpoint& checkpoint, const ModelConfig& config);
-PackedMatrix load_head(const Checkpoint& checkpoint, const ModelConfig& config, Threads& threads);
 // Norms and biases; no linears.
 Block load_block_frame(const Checkpoint& checkpoint, const ModelConfig& config, std::int64_t layer);
 Linear load_dense(const Checkpoint& checkpoint, const ModelConfig& config, std::int64_t layer,

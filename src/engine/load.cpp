@@ -8,6 +8,7 @@
 #include "core/error.hpp"
 #include "core/float_bits.hpp"
 #include "engine/decoder.hpp"
+#include "engine/head.hpp"
 #include "model/model_tensors.hpp"
 
 namespace hb {
@@ -140,33 +141,6 @@ Embedding load_embedding(const Checkpoint& checkpoint, const ModelConfig& config
     return embedding;
 }
 
-// A part of the rows at a time, as long as bf16 holds them: the head is the largest matrix.
-PackedMatrix load_head(const Checkpoint& checkpoint, const ModelConfig& config, Threads& threads) {
-    constexpr std::int64_t kRows = 4096;  // whole panels
-    const std::string name = config.tied ? "model.embed_tokens.weight" : "lm_head.weight";
-    PackedMatrix head;
-    for (std::int64_t first = 0; first < config.vocab; first += kRows) {
-        const std::int64_t rows = std::min(kRows, config.vocab - first);
-        auto part =
-            pack_exact(checkpoint.read_rows(name, first, rows, config.hidden).view(), threads);
-        if (part.precision != Precision::bf16) {
-            head = pack(checkpoint.read(name, config.vocab, config.hidden).view(), Precision::f32,
-                        threads);
-            break;
-        }
-        if (first == 0) {
-            head = std::move(part);
-            head.narrow.reserve(static_cast<std::size_t>((config.vocab + 15) / 16 * 16 *
-                                                         ((config.hidden + 31) / 32 * 32)));
-        } else {
-            head.narrow.insert(head.narrow.end(), part.narrow.begin(), part.narrow.end());
-        }
-        head.n = first + rows;
-    }
-    checkpoint.drop(name);
-    return head;
-}
-
 Decoder load_decoder(const Checkpoint& checkpoint, Threads& threads, const LoadOptions& options) {
     Decoder decoder;
     decoder.config = model_config(checkpoint);
@@ -174,8 +148,10 @@ Decoder load_decoder(const Checkpoint& checkpoint, Threads& threads, const LoadO
     check_model_tensors(checkpoint, config);
     const auto quantization = quantization_config_of(checkpoint.config());
     decoder.precision = quantization ? Precision::bf16 : options.baseline_precision;
-    decoder.embedding = load_embedding(checkpoint, config);
-    decoder.head = load_head(checkpoint, config, threads);
+    if (!config.tied) decoder.embedding = load_embedding(checkpoint, config);
+    Head head = load_head(checkpoint, config, options.head, options.storage, threads);
+    decoder.head = std::move(head.weight);
+    decoder.head_alpha = head.alpha;
     decoder.final_norm = read_vector(checkpoint, "model.norm.weight", config.hidden);
     for (std::int64_t layer = 0; layer < config.layers; ++layer) {
         decoder.blocks.push_back(load_block_frame(checkpoint, config, layer));

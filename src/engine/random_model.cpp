@@ -11,6 +11,7 @@
 #include "core/error.hpp"
 #include "core/float_bits.hpp"
 #include "core/random.hpp"
+#include "engine/head.hpp"
 #include "formats/all.hpp"
 
 namespace hb {
@@ -84,11 +85,12 @@ QTensor draw_tensor(const Scheme& scheme, LinearShape shape, std::uint64_t seed,
     return q;
 }
 
-Matrix<std::uint16_t> draw_bf16(std::int64_t rows, std::int64_t cols, std::uint64_t seed,
-                                std::int64_t tensor, Threads& threads) {
+// Rows [first, first + rows) of a tensor.
+Matrix<std::uint16_t> draw_bf16(std::int64_t first, std::int64_t rows, std::int64_t cols,
+                                std::uint64_t seed, std::int64_t tensor, Threads& threads) {
     Matrix<std::uint16_t> w(rows, cols);
     threads.loop(rows, [&](std::int64_t r, int) {
-        Random random = row_stream(seed, tensor, r);
+        Random random = row_stream(seed, tensor, first + r);
         auto* bytes = reinterpret_cast<std::uint8_t*>(w.row(r));
         draw_bytes(random, bytes, 2 * cols);
         for (std::int64_t c = 0; c < cols; ++c) {  // uniform, of standard deviation 1
@@ -97,6 +99,18 @@ Matrix<std::uint16_t> draw_bf16(std::int64_t rows, std::int64_t cols, std::uint6
         }
     });
     return w;
+}
+
+// Tensor 0 is the embedding.
+Head draw_head(const ModelConfig& config, const RandomModelOptions& o, Threads& threads) {
+    const auto read = [&](std::int64_t first, std::int64_t count) {
+        const auto bits =
+            draw_bf16(first, count, config.hidden, o.seed, config.tied ? 0 : 1, threads);
+        Matrix<float> part(count, config.hidden);
+        std::transform(bits.values.begin(), bits.values.end(), part.values.begin(), bf16_to_float);
+        return part;
+    };
+    return make_head({config.vocab, config.hidden, read}, o.head, WeightStorage::codes, threads);
 }
 
 Block draw_block(const ModelConfig& config, const RandomModelOptions& o, std::int64_t layer,
@@ -171,15 +185,13 @@ Decoder random_decoder(const ModelConfig& config, const RandomModelOptions& opti
     decoder.config = config;
     decoder.precision = Precision::bf16;
     decoder.final_norm.assign(static_cast<std::size_t>(config.hidden), 1.f);
-    {
-        auto w = draw_bf16(config.vocab, config.hidden, options.seed, 0, threads);
-        if (config.tied) decoder.head = pack_bf16(w.view(), threads);
+    if (!config.tied) {
+        auto w = draw_bf16(0, config.vocab, config.hidden, options.seed, 0, threads);
         decoder.embedding = {config.vocab, config.hidden, std::move(w.values), {}};
     }
-    if (!config.tied) {
-        const auto w = draw_bf16(config.vocab, config.hidden, options.seed, 1, threads);
-        decoder.head = pack_bf16(w.view(), threads);
-    }
+    Head head = draw_head(config, options, threads);
+    decoder.head = std::move(head.weight);
+    decoder.head_alpha = head.alpha;
     for (std::int64_t layer = 0; layer < config.layers; ++layer)
         decoder.blocks.push_back(draw_block(config, options, layer, threads));
     return decoder;

@@ -2,7 +2,7 @@
 // A decoder of real shapes and random weights, without a file: time and memory do not ask what the
 // numbers are. Every linear is quantized, codes uniform and scales such that a row of weights has a
 // length near 1, so that activations stay of the size of a real model's; embedding and head are
-// bf16. The same seed gives the same bits on any number of threads.
+// drawn in bf16. The same seed gives the same bits on any number of threads.
 #pragma once
 
 #include <span>
@@ -27,6 +27,7 @@ struct RandomModelOptions {
     std::string_view transform = "none";         // of every site, as parse_transform reads it
     const ScaleRule* activation_rule = nullptr;  // null when activations are not quantized
     std::uint64_t seed = 0;
+    HeadType head = HeadType::stored;  // bf16
 };
 
 // Throws Error when the scheme's groups do not divide a linear's inputs.

@@ -56,8 +56,16 @@ std::int64_t stored_bytes(const PackedMatrix& weight) {
 }
 
 std::string_view stored_type(const PackedMatrix& weight) {
-    if (weight.coding != Coding::none) return weight.coding == Coding::mx ? "MXFP4" : "NVFP4";
+    if (weight.coding == Coding::mx) return "MXFP4";
+    if (weight.coding == Coding::nv) return "NVFP4";
+    if (weight.coding == Coding::q8) return "Q8_0";
     return weight.precision == Precision::bf16 ? "bf16" : "fp32";
+}
+
+std::string_view embedding_type(const Decoder& decoder) {
+    const Embedding& e = decoder.embedding;
+    if (e.rows == 0) return stored_type(decoder.head);
+    return e.narrow.empty() ? "fp32" : "bf16";
 }
 
 std::int64_t linear_bytes(const Decoder& decoder) {

@@ -11,6 +11,7 @@ namespace hb {
 // Bytes of a weight in memory, and the type of its elements.
 std::int64_t stored_bytes(const PackedMatrix& weight);
 std::string_view stored_type(const PackedMatrix& weight);  // "bf16"
+std::string_view embedding_type(const Decoder& decoder);
 
 std::int64_t linear_bytes(const Decoder& decoder);  // of all blocks
 // What a step of decoding reads: all linears and the head.

@@ -57,6 +57,18 @@ const StoredTensor& numbers(const Source& source, std::string_view name) {
     return tensor;
 }
 
+// The tensor, when it has these rows.
+const StoredTensor& rows_wanted(const Source& source, std::string_view name, std::int64_t first,
+                                std::int64_t count, std::int64_t cols) {
+    const auto& tensor = numbers(source, name);
+    const auto shape = as_matrix(source, tensor);
+    if (shape.cols != cols || first < 0 || count < 0 || first > shape.rows - count)
+        fail("{}: rows {} to {} of {} columns wanted from tensor '{}', which is {} by {}",
+             source.path.string(), first, first + count, cols, printable(name), shape.rows,
+             shape.cols);
+    return tensor;
+}
+
 bool is_weight_file(const fs::path& path) {
     static constexpr std::string_view kEndings[] = {
         ".safetensors", ".bin",  ".gguf", ".pt",         ".pth",     ".h5",
@@ -153,12 +165,14 @@ Matrix<float> Checkpoint::read(std::string_view name, std::int64_t rows, std::in
 
 Matrix<float> Checkpoint::read_rows(std::string_view name, std::int64_t first, std::int64_t count,
                                     std::int64_t cols) const {
-    const auto& tensor = numbers(*source_, name);
-    const auto shape = as_matrix(*source_, tensor);
-    if (shape.cols != cols || first < 0 || count < 0 || first > shape.rows - count)
-        fail("{}: rows {} to {} of {} columns wanted from tensor '{}', which is {} by {}",
-             path().string(), first, first + count, cols, printable(name), shape.rows, shape.cols);
-    return decode_rows(*source_, tensor, first, count, cols);
+    return decode_rows(*source_, rows_wanted(*source_, name, first, count, cols), first, count,
+                       cols);
+}
+
+Q8Tensor Checkpoint::read_q8_rows(std::string_view name, std::int64_t first, std::int64_t count,
+                                  std::int64_t cols) const {
+    return read_q8_blocks(*source_, rows_wanted(*source_, name, first, count, cols), first, count,
+                          cols);
 }
 
 std::vector<std::byte> Checkpoint::read_bytes(std::string_view name) const {

@@ -15,6 +15,7 @@
 
 #include "core/json.hpp"
 #include "core/matrix.hpp"
+#include "schemes/q8.hpp"
 #include "schemes/qtensor.hpp"
 
 namespace hb {
@@ -59,6 +60,9 @@ public:
     // dense.
     std::optional<QTensor> read_quantized(std::string_view module, std::int64_t rows,
                                           std::int64_t cols) const;
+    // Codes and scales of rows of a tensor whose stored type is Q8_0.
+    Q8Tensor read_q8_rows(std::string_view name, std::int64_t first, std::int64_t count,
+                          std::int64_t cols) const;
     // Tells the kernel that the pages of this tensor, or of every tensor `name.*`, need not stay in
     // memory.
     void drop(std::string_view name) const;

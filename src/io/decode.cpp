@@ -118,6 +118,29 @@ QTensor read_fp4_blocks(const Source& source, const StoredTensor& tensor, std::i
     return q;
 }
 
+Q8Tensor read_q8_blocks(const Source& source, const StoredTensor& tensor, std::int64_t first,
+                        std::int64_t count, std::int64_t cols) {
+    if (tensor.type->name != "Q8_0")
+        fail("{}: tensor '{}' is {}, wanted Q8_0", source.path.string(),
+             printable(tensor.info.name), tensor.type->name);
+    const std::int64_t blocks = cols / Q8Tensor::kGroup;
+    Q8Tensor q{count, cols, Matrix<std::int8_t>(count, cols), Matrix<std::uint16_t>(count, blocks)};
+    const auto* bytes = source.bytes(tensor).data();
+    for (std::int64_t r = 0; r < count; ++r) {
+        const auto* block = bytes + stored_row(first + r, rows_of(tensor), tensor.heads) * blocks *
+                                        tensor.type->bytes;
+        for (std::int64_t b = 0; b < blocks; ++b, block += tensor.type->bytes) {
+            std::memcpy(&q.scales(r, b), block, 2);
+            std::memcpy(q.codes.row(r) + b * Q8Tensor::kGroup, block + 2, Q8Tensor::kGroup);
+            if (!std::isfinite(f16_to_float(q.scales(r, b))))
+                fail("{}: tensor '{}' has a scale of {}; wanted a finite number",
+                     source.path.string(), printable(tensor.info.name),
+                     f16_to_float(q.scales(r, b)));
+        }
+    }
+    return q;
+}
+
 QTensor read_packed(const Source& source, const std::string& module, const Scheme& scheme,
                     std::int64_t rows, std::int64_t cols) {
     if (cols % scheme.group != 0)

@@ -63,6 +63,9 @@ Matrix<float> decode_rows(const Source& source, const StoredTensor& tensor, std:
 // Rows of a tensor of MXFP4 or NVFP4 blocks.
 QTensor read_fp4_blocks(const Source& source, const StoredTensor& tensor, std::int64_t first,
                         std::int64_t count, std::int64_t cols);
+// Rows of a tensor of Q8_0 blocks.
+Q8Tensor read_q8_blocks(const Source& source, const StoredTensor& tensor, std::int64_t first,
+                        std::int64_t count, std::int64_t cols);
 // A module in compressed-tensors' packing: M.weight_packed and its scales.
 QTensor read_packed(const Source& source, const std::string& module, const Scheme& scheme,
                     std::int64_t rows, std::int64_t cols);

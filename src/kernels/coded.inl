@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A right side in 4-bit codes, expanded in registers. Its numbers are element * scale, exact. Where
+// A right side in codes, expanded in registers: 4-bit ones here. Its numbers are element * scale, exact. Where
 // that gives the same bits, a block's sums are made of the elements alone and scaled at its end:
 //
 //   MX  (s0 + s1) 2^e: always, as long as no number on the way leaves the fp32 range;
@@ -11,6 +11,8 @@
 #pragma once
 
 #include "kernels/table.hpp"
+
+#include "kernels/coded_q8.inl"
 
 namespace hb {
 namespace {
@@ -147,8 +149,10 @@ void expand(const std::uint8_t* from, Coding coding, bool moderate, std::int64_t
             std::uint16_t* out) {
     if (coding == Coding::mx)
         expand_tiles<Coding::mx>(from, moderate, blocks, out);
-    else
+    else if (coding == Coding::nv)
         expand_tiles<Coding::nv>(from, moderate, blocks, out);
+    else
+        expand_tiles<Coding::q8>(from, moderate, blocks, out);
 }
 
 }  // namespace

@@ -19,6 +19,7 @@
 
 #include "core/matrix.hpp"
 #include "core/parallel.hpp"
+#include "schemes/q8.hpp"
 #include "schemes/scale_rule.hpp"
 #include "transforms/transform.hpp"
 
@@ -51,7 +52,10 @@ struct Operand {
 // 16 words of 32 bits, word l of part q holding the codes of row l, nibble 4 g + t that of k = 16 g
 // + 4 q + t; then the block's 16 E8M0 scales, or 16 E4M3 scales of g = 0 and 16 of g = 1. It stands
 // for bf16 numbers element * scale, and gives the same products as they would.
-enum class Coding { none, mx, nv };
+// A weight in Q8_0 too stays in its codes, a block in 544 bytes: 32 times 16 int8, in lane order and
+// row by row, then the block's 16 scales in fp16. Code * scale has up to 18 bits, so here the number
+// that a code stands for is *defined* as bf16(code * scale), to nearest, ties to even, zero as +0.
+enum class Coding { none, mx, nv, q8 };
 struct PackedMatrix {
     std::int64_t n = 0, k = 0;
     Precision precision = Precision::bf16;
@@ -75,7 +79,11 @@ std::string_view name_of(const Kernels& kernels);
 PackedMatrix pack(View<const float> w, Precision precision, Threads& threads);  // (n, k)
 PackedMatrix pack_bf16(View<const std::uint16_t> w, Threads& threads);          // (n, k)
 // Of an MX or NV weight, without its divisor; throws Error for another.
-PackedMatrix pack_codes(const QTensor& w, Threads& threads);  // (n, k)
+PackedMatrix pack_codes(const QTensor& w, Threads& threads);   // (n, k)
+PackedMatrix pack_codes(const Q8Tensor& w, Threads& threads);  // (n, k)
+// Rows of a packed weight as numbers, times alpha.
+void unpack_rows(const Kernels& kernels, const PackedMatrix& w, std::span<const std::int32_t> rows,
+                 float alpha, View<float> out);  // (rows, k)
 
 // y = x * weight / sqrt(mean(x^2) + eps); the mean is summed in 16 strided fp32 lanes, then a fixed
 // tree.
@@ -156,11 +164,11 @@ void attention(const Kernels& kernels, Threads& threads, View<const float> q, st
 
 // log(sum(exp(x))): fp32 terms summed in fp64, 512 numbers at a time, the parts in order.
 double log_sum_exp(const Kernels& kernels, const float* x, std::int64_t n);
-// loss[r] = log_sum_exp(row r of a b^T) - its number targets[r], (rows) both, without the rows ever
-// being in memory. Throws Error when a target is not a column.
+// loss[r] = log_sum_exp(row r of alpha a b^T) - its number targets[r], (rows) both, without the rows
+// ever being in memory. Throws Error when a target is not a column.
 void cross_entropy(const Kernels& kernels, Threads& threads, const Operand& a,
                    const PackedMatrix& b, std::span<const std::int32_t> targets,
-                   std::span<double> loss);
+                   std::span<double> loss, float alpha = 1);
 // sum_i p_i (log p_i - log q_i) of two logit rows whose log_sum_exp are given.
 double kl_divergence(const Kernels& kernels, const float* p, double lse_p, const float* q,
                      double lse_q, std::int64_t n);

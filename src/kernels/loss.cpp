@@ -34,7 +34,7 @@ double log_sum_exp(const Kernels& kernels, const float* x, std::int64_t n) {
 
 void cross_entropy(const Kernels& kernels, Threads& threads, const Operand& a,
                    const PackedMatrix& b, std::span<const std::int32_t> targets,
-                   std::span<double> loss) {
+                   std::span<double> loss, float alpha) {
     const auto rows = static_cast<std::int64_t>(targets.size());
     if (a.k != b.k || rows != a.rows || loss.size() != targets.size())
         fail("the loss of ({}, {}) and ({}, {}) for {} targets", a.rows, a.k, b.n, b.k, rows);
@@ -54,6 +54,8 @@ void cross_entropy(const Kernels& kernels, Threads& threads, const Operand& a,
         m.c = buffer.data();
         m.c_stride = kStride;
         kernels.multiply(m);
+        if (alpha != 1)
+            kernels.finish({m.c, kStride, m.c, kStride, m.rows, columns, alpha, nullptr, false});
         for (std::int64_t r = row; r < row + m.rows; ++r) {
             const auto at = static_cast<std::size_t>(r);
             const float* logits = buffer.data() + (r - row) * kStride;

@@ -3,6 +3,7 @@
 // rules refuse everything, which leaves quantization to the reference of schemes/.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "core/float_bits.hpp"
@@ -18,6 +19,12 @@ float element(const std::uint16_t* narrow, const float* wide, std::int64_t i) {
 
 // Position i of row l in a coded block.
 float coded_element(const std::uint8_t* b, Coding coding, int l, int i) {
+    if (coding == Coding::q8) {
+        const auto code = static_cast<std::int8_t>(b[q8_code_byte(l, i)]);
+        std::uint16_t scale;
+        std::memcpy(&scale, b + q8_scale_byte(l), 2);
+        return round_to_bf16(static_cast<float>(code) * f16_to_float(scale)) + 0.f;
+    }
     const Family family = coding == Coding::mx ? Family::mx : Family::nv;
     const auto code = static_cast<std::uint8_t>(b[code_byte(l, i)] >> code_shift(i) & 15);
     return decode_element(family, code) * decode_scale(family, b[scale_byte(coding, l, i)]);

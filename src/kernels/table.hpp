@@ -16,11 +16,11 @@ constexpr int kTilePanels = 32;  // 512 columns
 constexpr int kBlock = 32;       // k of one step of the dot product
 constexpr int kTile = 512;       // elements of a panel in one block
 
-// The bytes of a coded block, and where in it the code at position `i` of row l lies: which byte,
-// and how far up in it; and the scale of that position.
+// The bytes of a coded block, and where in one of 4-bit codes the code at position `i` of row l
+// lies: which byte, and how far up in it; and the scale of that position.
 constexpr int kCodeBytes = 256;
 constexpr int coded_bytes(Coding coding) {
-    return kCodeBytes + (coding == Coding::nv ? 32 : 16);
+    return coding == Coding::q8 ? kTile + 32 : kCodeBytes + (coding == Coding::nv ? 32 : 16);
 }
 constexpr int code_byte(int l, int i) {
     return i / 8 * 64 + 4 * l + i % 2 * 2 + i / 4 % 2;
@@ -30,6 +30,14 @@ constexpr int code_shift(int i) {
 }
 constexpr int scale_byte(Coding coding, int l, int i) {
     return kCodeBytes + (coding == Coding::nv ? i % 2 * 16 : 0) + l;
+}
+
+// The same in a block of 8-bit codes.
+constexpr int q8_code_byte(int l, int i) {
+    return 16 * i + l;
+}
+constexpr int q8_scale_byte(int l) {
+    return kTile + 2 * l;
 }
 
 // c (rows, 16 * panels) = a b^T by the dot product, acc from c when `resume`, else from +0.

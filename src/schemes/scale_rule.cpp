@@ -5,6 +5,7 @@
 // scales, and the best round wins.
 #include "schemes/scale_rule.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -188,6 +189,22 @@ std::vector<Scales> choose_scales(std::span<const View<const float>> tensors,
     if (rule.refits > 0)
         return alternate(tensors, weights, scheme, rule, threads, std::move(scales));
     return scales;
+}
+
+QTensor quantize_under(View<const float> w, const Scheme& scheme, const ScaleRule& rule,
+                       float divisor, Threads& threads) {
+    check(w, {}, scheme, rule);
+    std::vector<Scales> scales{{divisor, Matrix<std::uint16_t>(w.rows, w.cols / scheme.group)}};
+    choose_all({&w, 1}, group_weights({}, w.cols, scheme.group), scheme, rule, threads, scales);
+    QTensor q{&scheme, w.rows, w.cols, Matrix<std::uint8_t>(w.rows, w.cols / 2),
+              std::move(scales.front())};
+    threads.loop(w.rows, [&](std::int64_t r, int) {
+        Scales own{divisor, Matrix<std::uint16_t>(1, q.scales.bits.cols)};
+        std::copy_n(q.scales.bits.row(r), q.scales.bits.cols, own.bits.row(0));
+        const QTensor row = quantize(w.middle_rows(r, 1), scheme, std::move(own));
+        std::copy_n(row.codes.row(0), row.codes.cols, q.codes.row(r));
+    });
+    return q;
 }
 
 void quantize_activation(const ActivationQuantizer& q, const float* x, std::int64_t n, float* y) {

@@ -36,6 +36,11 @@ std::vector<Scales> choose_scales(std::span<const View<const float>> tensors,
                                   std::span<const float> h, const Scheme& scheme,
                                   const ScaleRule& rule, Threads& threads);
 
+// Rounds to nearest under a divisor that was chosen before, without refits: a part of a matrix's
+// rows by itself gives the codes and scales that it has in the whole.
+QTensor quantize_under(View<const float> w, const Scheme& scheme, const ScaleRule& rule,
+                       float divisor, Threads& threads);
+
 // How the input of a linear is quantized: dynamic group scales under a static divisor.
 struct ActivationQuantizer {
     const Scheme* scheme = nullptr;

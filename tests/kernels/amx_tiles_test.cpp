@@ -155,6 +155,21 @@ TEST(AmxTiles, ExpandCodes) {
     }
 }
 
+TEST(AmxTiles, ExpandEightBitCodes) {
+    const Kernels model = model_kernels();
+    Threads one(1);
+    for (const auto [rows, n, k] :
+         {Shape{1, 16, 32}, {17, 33, 608}, {33, 64, 1216}, {200, 40, 64}, {5, 600, 64}}) {
+        const Q8Tensor w = quantize_q8(normal_matrix(n, k, 2).view(), one);
+        const auto coded = pack_codes(w, one), plain = pack_bf16(dequantize_bf16(w).view(), one);
+        for (const Precision left : {Precision::bf16, Precision::f32}) {
+            const auto a = operand(ref(), normal_matrix(rows, k, 1), left);
+            EXPECT_EQ(difference(product(model, one, a, plain), product(model, one, a, coded)), "")
+                << rows << ' ' << n << ' ' << k;
+        }
+    }
+}
+
 TEST(AmxTiles, KeepFullPrecisionOfWideOperands) {
     const Kernels model = model_kernels();
     Threads one(1);

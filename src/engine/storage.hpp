@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// How weights lie in memory.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace hb {
+
+// MX and NV weights in memory: in their codes, a quarter of the bytes that decoding must read, or
+// as the bf16 tiles that they stand for, ready for many rows at a time. The products' bits are the
+// same.
+enum class WeightStorage { codes, tiles };
+
+// Of the head, and of the embedding where both are one tensor. `stored` keeps the file's type where
+// products can read it (Q8_0, MXFP4, NVFP4 and what bf16 holds exactly; fp32 for the rest); the
+// others are rounded to when the model is loaded, unless the file holds them already.
+enum class HeadType { stored, bf16, q8_0, mxfp4, nvfp4 };
+
+HeadType find_head_type(std::string_view name);  // throws Error naming the known ones
+std::string head_type_names();                   // "stored, bf16, ..."
+
+}  // namespace hb
