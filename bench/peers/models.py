@@ -79,7 +79,7 @@ class Maker:
 def ours(args, subject, kernels):
     subject = [subject] if isinstance(subject, str) else subject
     return [*args.pin, args.halfbyte, 'bench', *subject, '-p', str(args.prompt), '-n', str(args.decode), '-t',
-            str(args.threads), '--repeat', '1', '--kernels', kernels, '--json', os.path.join(args.work, 'bench.json')]
+            str(args.threads), '--repeat', '1', '--kernels', {'avx512': 'avx512vnni'}.get(kernels, kernels), '--json', os.path.join(args.work, 'bench.json')]
 
 
 def theirs(args, file, kernels):

@@ -22,7 +22,6 @@ float largest_bf16(std::span<const std::uint16_t> values) {
     return bf16_to_float(most);
 }
 
-constexpr std::int64_t kPartRows = 256;              // half of it when there are too few
 constexpr std::int64_t kTransposedBytes = 32 << 20;  // of tokens at a time
 
 void resize(Matrix<float>& m, std::int64_t rows, std::int64_t cols) {
@@ -90,13 +89,13 @@ Stream::Stream(const Settings& settings, const Checkpoint& checkpoint, const Ker
 
 // Rows [first, end) of a sequence, some by each thread.
 void Stream::in_parts(std::int64_t first, std::int64_t end, const OnRows& body) {
-    const std::int64_t rows = end - first,
-                       part = rows < kPartRows * run_.threads->count() ? kPartRows / 2 : kPartRows;
-    run_.threads->loop((rows + part - 1) / part, [&](std::int64_t i, int thread) {
+    const std::vector<Part> parts = cut_in_parts(end - first, run_.threads->count());
+    run_.threads->loop(static_cast<std::int64_t>(parts.size()), [&](std::int64_t i, int thread) {
+        const Part& part = parts[static_cast<std::size_t>(i)];
         Threads alone(1);
         Runtime own = run_;
         own.threads = &alone;
-        body(own, thread, first + i * part, std::min(part, rows - i * part));
+        body(own, thread, first + part.first, part.rows);
     });
 }
 
@@ -149,8 +148,7 @@ View<float> Stream::enter_site(const Runtime& own, const Block& block, int site,
 void Stream::visit_site(const Block& block, int site, Statistics* statistics) {
     const bool gram = statistics && !statistics->hessian.empty();
     const std::int64_t k = gram ? statistics->hessian.cols : 1;
-    const std::int64_t chunk =
-        std::max(kTransposedBytes / (4 * k) / kPartRows, std::int64_t{1}) * kPartRows;
+    const std::int64_t chunk = std::max(kTransposedBytes / (4 * k) / 256, std::int64_t{1}) * 256;
     for (std::int64_t s = 0; s < tokens_.rows; ++s) {
         if (site == 1) attend_sequence(block, s);
         for (std::int64_t from = 0; from < tokens_.cols; from += chunk) {

@@ -153,7 +153,7 @@ Action define_bench(CLI::App& app) {
     add_count(app, "-n,--count", a->count, 1 << 20, "tokens to decode one after another (tg)");
     add_count(app, "--parallel", a->parallel, 1024, "sequences that are decoded together");
     add_count(app, "--repeat", a->repeat, 1000, "times; the median counts");
-    app.add_option("--kernels", a->kernels, "amx, avx512, avx2 or ref; default: the best")
+    app.add_option("--kernels", a->kernels, "amx, avx512vnni, avx2 or ref; default: the best")
         ->type_name("NAME");
     add_head(app, a->head);
     add_threads(app, a->threads);

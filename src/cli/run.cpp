@@ -69,6 +69,7 @@ void run_one(const RunArguments& a, const Decoder& decoder, const Tokenizer& tok
     note(fmt::format("{} + {} tokens in {}, {:.1f} tokens/s, ended by {}", prompt.size(),
                      result.tokens, human_seconds(seconds), rate, result.ended));
     write_json(a.json, {{"model", a.model},
+                        {"head", a.head},
                         {"text", result.text},
                         {"prompt_tokens", prompt.size()},
                         {"tokens", result.tokens},

@@ -2,6 +2,7 @@
 #include "core/parallel.hpp"
 
 #include <immintrin.h>
+#include <algorithm>
 
 namespace hb {
 namespace {
@@ -87,6 +88,18 @@ void Threads::loop(std::int64_t n, const std::function<void(std::int64_t, int)>&
         done_.wait(lock, finished);
     }
     if (error_) std::rethrow_exception(error_);
+}
+
+std::vector<Part> cut_in_parts(std::int64_t rows, int threads) {
+    constexpr std::int64_t kRows = 256;
+    std::vector<Part> parts;
+    for (std::int64_t first = 0; first < rows;) {
+        const std::int64_t rest = rows - first;
+        const std::int64_t most = threads > 1 && rest <= kRows * threads ? kRows / 2 : kRows;
+        parts.push_back({first, std::min(rest, most)});
+        first += parts.back().rows;
+    }
+    return parts;
 }
 
 }  // namespace hb

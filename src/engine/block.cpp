@@ -7,7 +7,6 @@
 namespace hb {
 namespace {
 
-constexpr std::int64_t kPartRows = 256;       // half of it when there are too few for all threads
 constexpr std::int64_t kLongSpan = 32;        // rows of a prompt, rather than of decoding
 constexpr std::int64_t kPartBytes = 1 << 20;  // of a part's widest activation, in L2
 
@@ -22,16 +21,17 @@ void resize(Matrix<float>& m, std::int64_t rows, std::int64_t cols) {
 template <class Body>
 void by_parts(const Runtime& run, std::int64_t rows, Scratch& scratch, const Body& body) {
     const int threads = run.threads->count();
-    const std::int64_t part = rows < kPartRows * threads ? kPartRows / 2 : kPartRows;
-    if (rows < part * threads || 2 * part * run.config->intermediate > kPartBytes)
+    const std::vector<Part> parts = cut_in_parts(rows, threads);
+    if (parts.empty() || rows < parts[0].rows * threads ||
+        2 * parts[0].rows * run.config->intermediate > kPartBytes)
         return body(run, 0, rows, scratch);
     scratch.parts.resize(static_cast<std::size_t>(threads));
-    run.threads->loop((rows + part - 1) / part, [&](std::int64_t i, int thread) {
+    run.threads->loop(static_cast<std::int64_t>(parts.size()), [&](std::int64_t i, int thread) {
+        const Part& part = parts[static_cast<std::size_t>(i)];
         Threads alone(1);
         Runtime own = run;
         own.threads = &alone;
-        body(own, i * part, std::min(part, rows - i * part),
-             scratch.parts[static_cast<std::size_t>(thread)]);
+        body(own, part.first, part.rows, scratch.parts[static_cast<std::size_t>(thread)]);
     });
 }
 

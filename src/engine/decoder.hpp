@@ -25,7 +25,7 @@ struct Embedding {
 struct Decoder {
     ModelConfig config;
     Precision precision = Precision::f32;  // bf16 for a quantized model
-    Embedding embedding;                   // empty where the head is tied to it, which holds its rows
+    Embedding embedding;  // empty where the head is tied to it, which holds its rows
     std::vector<Block> blocks;
     std::vector<float> final_norm;
     PackedMatrix head;  // (vocab, hidden)

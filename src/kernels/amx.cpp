@@ -99,8 +99,10 @@ struct ExpandPart {
             mx_part(from, part, to);
         else if (coding == Coding::mx)
             any_part<Coding::mx>(from, moderate, part, to);
-        else
+        else if (coding == Coding::nv)
             any_part<Coding::nv>(from, moderate, part, to);
+        else
+            any_part<Coding::q8>(from, moderate, part, to);
     }
 
     static void mx_part(const std::uint8_t* from, int part, std::uint16_t* to) {
@@ -136,7 +138,12 @@ struct ExpandPart {
 };
 
 // One or two rows are a matter of reading the right side, for which the vector unit is the better
-// one. Told to flush subnormal numbers as the tile unit does, it gives the same bits.
+// one. Told to flush subnormal numbers as the tile unit does, it gives the same bits, but for
+// scales that are subnormal themselves.
+bool has_plain_scales(const Multiply& m) {
+    return !m.coded_b || m.moderate || m.coding == Coding::q8;
+}
+
 void multiply_flushed(const Multiply& m) {
     constexpr unsigned kFlush = 0x8040;  // inputs (DAZ) and results (FTZ)
     const unsigned before = _mm_getcsr();
@@ -147,7 +154,7 @@ void multiply_flushed(const Multiply& m) {
 
 void multiply_amx(const Multiply& m) {
     if (m.wide_b) return multiply(m);
-    if (m.narrow_a && m.rows <= 2) return multiply_flushed(m);
+    if (m.narrow_a && m.rows <= 2 && has_plain_scales(m)) return multiply_flushed(m);
     TileUnit unit;
     multiply_tiles(m, unit, split, ExpandPart{});
 }

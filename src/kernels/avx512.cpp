@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The AVX-512 entry. vdpbf16ps is not used: it runs at half the rate of fp32 multiply-adds.
+// The AVX-512 entry, for machines with VNNI. vdpbf16ps is not used: it runs at half the rate of
+// fp32 multiply-adds.
 #include "kernels/table.hpp"
 
 #include "kernels/vector_avx512.inl"
@@ -8,6 +9,7 @@
 #include "kernels/hadamard.inl"
 #include "kernels/look.inl"
 #include "kernels/multiply.inl"
+#include "kernels/multiply_ints.inl"
 #include "kernels/rows.inl"
 
 namespace hb {
@@ -21,8 +23,8 @@ void look(const Look& l) {
 }  // namespace
 
 const Kernels kAvx512Kernels = {
-    "avx512", kTilePanels, multiply, expand,        finish, transpose, hadamard,
-    to_lanes, kFastRules,  rms_norm, silu_multiply, look,   sum_exp,   kl_divergence,
+    "avx512vnni", kTilePanels, multiply_any, expand,        finish, transpose, hadamard,
+    to_lanes,     kFastRules,  rms_norm,     silu_multiply, look,   sum_exp,   kl_divergence,
 };
 
 }  // namespace hb

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A right side in codes, expanded in registers: 4-bit ones here. Its numbers are element * scale, exact. Where
-// that gives the same bits, a block's sums are made of the elements alone and scaled at its end:
+// A right side in codes, expanded in registers: 4-bit ones here. Its numbers are element * scale,
+// exact. Where that gives the same bits, a block's sums are made of the elements alone and scaled
+// at its end:
 //
 //   MX  (s0 + s1) 2^e: always, as long as no number on the way leaves the fp32 range;
 //   NV  s0 scale0 + s1 scale1: when the sums are exact with and without the scale. Elements are up

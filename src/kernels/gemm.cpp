@@ -24,16 +24,13 @@ struct Cut {
     std::int64_t rows, panels;
 };
 
-// A task expands its codes once, for as many rows as it has.
-Cut choose_cut(std::int64_t rows, std::int64_t panels, bool coded, int threads) {
+Cut choose_cut(std::int64_t rows, std::int64_t panels, int threads) {
     Cut cut{std::min<std::int64_t>(rows, kTileRows), std::min<std::int64_t>(panels, kTilePanels)};
     const auto tasks = [&] { return divide_up(rows, cut.rows) * divide_up(panels, cut.panels); };
     while (threads > 1 && tasks() < 6 * threads) {
-        if (coded && cut.panels > 8)
-            cut.panels = divide_up(cut.panels, 4) * 2;
-        else if (cut.rows > 96)
+        if (cut.rows > 96)
             cut.rows = 96;
-        else if (cut.panels > (coded ? 8 : 4))
+        else if (cut.panels > 4)
             cut.panels = divide_up(cut.panels, 4) * 2;
         else if (cut.rows > 48)
             cut.rows = 48;
@@ -87,7 +84,7 @@ void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const Pack
     const std::int64_t panels = divide_up(b.n, 16);
     const std::int64_t step =
         a.precision == Precision::bf16 && a.rows > 2 ? kernels.panels : kTilePanels;
-    const Cut cut = choose_cut(a.rows, panels, b.coding != Coding::none, threads.count());
+    const Cut cut = choose_cut(a.rows, panels, threads.count());
     const std::int64_t down = divide_up(a.rows, cut.rows), across = divide_up(panels, cut.panels);
     threads.loop(down * across, [&](std::int64_t i, int) {
         alignas(64) float acc[kTileRows * kTilePanels * 16];

@@ -52,9 +52,10 @@ struct Operand {
 // 16 words of 32 bits, word l of part q holding the codes of row l, nibble 4 g + t that of k = 16 g
 // + 4 q + t; then the block's 16 E8M0 scales, or 16 E4M3 scales of g = 0 and 16 of g = 1. It stands
 // for bf16 numbers element * scale, and gives the same products as they would.
-// A weight in Q8_0 too stays in its codes, a block in 544 bytes: 32 times 16 int8, in lane order and
-// row by row, then the block's 16 scales in fp16. Code * scale has up to 18 bits, so here the number
-// that a code stands for is *defined* as bf16(code * scale), to nearest, ties to even, zero as +0.
+// A weight in Q8_0 too stays in its codes, a block in 544 bytes: 8 times 16 words of 32 bits, word
+// l of part q holding the codes of row l at positions 4 q .. 4 q + 3 of the lane order, plus 128;
+// then the block's 16 scales in fp16. Code * scale has up to 18 bits, so here the number that a
+// code stands for is *defined* as bf16(code * scale), to nearest, ties to even, zero as +0.
 enum class Coding { none, mx, nv, q8 };
 struct PackedMatrix {
     std::int64_t n = 0, k = 0;
@@ -69,7 +70,7 @@ struct PackedMatrix {
 // One instruction set's entry; the members are internal to kernels/.
 struct Kernels;
 
-// The best table this machine runs ("amx", "avx512", "avx2"), or the one that HALFBYTE_KERNELS
+// The best table this machine runs ("amx", "avx512vnni", "avx2"), or the one that HALFBYTE_KERNELS
 // names
 // ("ref" is plain C++). Throws Error when that one is unknown or cannot run here.
 const Kernels& pick_kernels();
@@ -172,8 +173,8 @@ void attention(const Kernels& kernels, Threads& threads, View<const float> q, st
 
 // log(sum(exp(x))): fp32 terms summed in fp64, 512 numbers at a time, the parts in order.
 double log_sum_exp(const Kernels& kernels, const float* x, std::int64_t n);
-// loss[r] = log_sum_exp(row r of alpha a b^T) - its number targets[r], (rows) both, without the rows
-// ever being in memory. Throws Error when a target is not a column.
+// loss[r] = log_sum_exp(row r of alpha a b^T) - its number targets[r], (rows) both, without the
+// rows ever being in memory. Throws Error when a target is not a column.
 void cross_entropy(const Kernels& kernels, Threads& threads, const Operand& a,
                    const PackedMatrix& b, std::span<const std::int32_t> targets,
                    std::span<double> loss, float alpha = 1);

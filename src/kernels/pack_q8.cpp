@@ -18,7 +18,7 @@ void fill_block(const Q8Tensor& w, std::int64_t n, std::int64_t block, std::uint
     for (int l = 0; l < std::min<std::int64_t>(16, w.rows - n); ++l) {
         const std::int8_t* codes = w.codes.row(n + l) + block * kBlock;
         for (int i = 0; i < kBlock; ++i)
-            out[q8_code_byte(l, i)] = static_cast<std::uint8_t>(codes[i % 2 * 16 + i / 2]);
+            out[q8_code_byte(l, i)] = static_cast<std::uint8_t>(codes[i % 2 * 16 + i / 2] + 128);
         const std::uint16_t scale = w.scales(n + l, block);
         if (!std::isfinite(f16_to_float(scale)))
             fail("the scale of row {}, columns {} on is {}; wanted a finite number", n + l,

@@ -20,7 +20,7 @@ float element(const std::uint16_t* narrow, const float* wide, std::int64_t i) {
 // Position i of row l in a coded block.
 float coded_element(const std::uint8_t* b, Coding coding, int l, int i) {
     if (coding == Coding::q8) {
-        const auto code = static_cast<std::int8_t>(b[q8_code_byte(l, i)]);
+        const int code = b[q8_code_byte(l, i)] - 128;
         std::uint16_t scale;
         std::memcpy(&scale, b + q8_scale_byte(l), 2);
         return round_to_bf16(static_cast<float>(code) * f16_to_float(scale)) + 0.f;

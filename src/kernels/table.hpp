@@ -32,9 +32,9 @@ constexpr int scale_byte(Coding coding, int l, int i) {
     return kCodeBytes + (coding == Coding::nv ? i % 2 * 16 : 0) + l;
 }
 
-// The same in a block of 8-bit codes.
+// The same in a block of 8-bit codes, which are stored plus 128.
 constexpr int q8_code_byte(int l, int i) {
-    return 16 * i + l;
+    return i / 4 * 64 + 4 * l + i % 4;
 }
 constexpr int q8_scale_byte(int l) {
     return kTile + 2 * l;

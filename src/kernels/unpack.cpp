@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of a packed weight as numbers: of codes, the row's whole panel is expanded, a few blocks at a
-// time.
+// Rows of a packed weight as numbers: of codes, the row's whole panel is expanded, a few blocks at
+// a time.
 #include <algorithm>
 
 #include "core/error.hpp"

@@ -180,13 +180,6 @@ V half_floats(const std::uint8_t* p) {
     return {_mm256_cvtph_ps(_mm256_castsi256_si128(words)),
             _mm256_cvtph_ps(_mm256_extracti128_si256(words, 1))};
 }
-inline V signed_floats(const std::uint8_t* p) {
-    const auto eight = [](const std::uint8_t* from) {
-        return _mm256_cvtepi32_ps(
-            _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
-    };
-    return {eight(p), eight(p + 8)};
-}
 inline V f16_floats(const std::uint8_t* p) {
     const auto* q = reinterpret_cast<const __m128i*>(p);
     return {_mm256_cvtph_ps(_mm_loadu_si128(q)), _mm256_cvtph_ps(_mm_loadu_si128(q + 1))};

@@ -172,11 +172,7 @@ V half_floats(const std::uint8_t* p) {
         _mm256_cvtepu8_epi16(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     return {_mm512_cvtph_ps(_mm256_slli_epi16(words, S))};
 }
-// Sixteen signed bytes as fp32; sixteen f16 as fp32.
-inline V signed_floats(const std::uint8_t* p) {
-    return {_mm512_cvtepi32_ps(
-        _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
-}
+// Sixteen f16 as fp32.
 inline V f16_floats(const std::uint8_t* p) {
     return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
 }

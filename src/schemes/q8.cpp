@@ -32,8 +32,8 @@ std::uint16_t quantize_group(const float* x, std::int8_t* codes) {
     const float scale = f16_to_float(bits);
     for (std::int64_t i = 0; i < Q8Tensor::kGroup; ++i) {
         const float target = scale > 0 ? x[i] / scale : 0;
-        codes[i] = static_cast<std::int8_t>(
-            Int8::round(std::clamp(target, -kLargestCode, kLargestCode)));
+        codes[i] =
+            static_cast<std::int8_t>(Int8::round(std::clamp(target, -kLargestCode, kLargestCode)));
     }
     return bits;
 }

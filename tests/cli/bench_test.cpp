@@ -58,6 +58,28 @@ TEST_F(Bench, AModelInAFolder) {
         EXPECT_NE(ran.out.find(word), std::string::npos) << word;
 }
 
+TEST_F(Bench, TheHeadCanBeOfAnotherType) {
+    write_tiny_model(folder / "model");
+    constexpr std::int64_t kLinears =
+        2 * kLayers * (3 * kHidden * kHidden + 3 * kHidden * kIntermediate);
+    using Case = std::tuple<const char*, const char*, std::int64_t>;  // bytes of 32 weights
+    for (const auto& [name, type, bytes] : {Case{"stored", "bf16", 64},
+                                            {"bf16", "bf16", 64},
+                                            {"q8_0", "Q8_0", 34},
+                                            {"mxfp4", "MXFP4", 17},
+                                            {"nvfp4", "NVFP4", 18}}) {
+        ASSERT_TRUE(succeeded(bench({path("model"), "--head", name})));
+        const Json j = result();
+        EXPECT_EQ(j["head"], name);
+        EXPECT_EQ(j["head_type"], type);
+        EXPECT_EQ(j["embedding_type"], "bf16") << "not tied";
+        EXPECT_EQ(j["weight_bytes"], kLinears + kVocab * kHidden / 32 * bytes) << name;
+        ASSERT_TRUE(
+            succeeded(bench({"--random", "llama-tiny", "--scheme", "nvfp4", "--head", name})));
+        EXPECT_EQ(result()["head_type"], type);
+    }
+}
+
 TEST_F(Bench, AQuantizedModelSaysItsScheme) {
     write_tiny_model(folder / "model");
     ASSERT_TRUE(succeeded(
@@ -98,6 +120,7 @@ TEST_F(Bench, RefusesWhatItCannotDo) {
         {{path("model"), "-n", "many"}, 2},
         {{path("model"), "--repeat", "0"}, 2},
         {{path("model"), "--parallel", "-1"}, 2},
+        {{path("model"), "--head", "int3"}, 2},
         {{path("model"), "-p", "257"}, 1},
         {{path("model"), "-n", "257"}, 1},
         {{path("model"), "--kernels", "mmx"}, 1},

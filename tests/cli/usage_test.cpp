@@ -33,11 +33,11 @@ TEST(Usage, HelpStatesTheContract) {
           "--activation-scales", "--calibration", "--sequences", "--sequence-length", "--ignore",
           "--seed", "--threads", "--resume", "--activations", "--dry-run", "--json"})
         EXPECT_NE(quantize.find(option), std::string::npos) << option;
-    for (const char* option :
-         {"--text", "--tokens", "--window", "--reference", "--kl-stride", "--threads", "--json"})
+    for (const char* option : {"--text", "--tokens", "--window", "--reference", "--kl-stride",
+                               "--head", "--threads", "--json"})
         EXPECT_NE(eval.find(option), std::string::npos) << option;
     for (const char* option : {"MODEL", "--random", "--scheme", "-p,", "-n,", "-t,--threads",
-                               "--parallel", "--kernels", "--repeat", "--json"})
+                               "--parallel", "--kernels", "--repeat", "--head", "--json"})
         EXPECT_NE(bench.find(option), std::string::npos) << option;
     for (const char* option :
          {"MODEL", "-p,--prompt", "--prompts", "--parallel", "--json-lines", "-n,--count", "--chat",
@@ -71,6 +71,9 @@ INSTANTIATE_TEST_SUITE_P(
         std::vector<std::string>{"run", "/nowhere", "-p"},
         std::vector<std::string>{"run", "/nowhere", "-p", "x", "--temperature", "-1"},
         std::vector<std::string>{"run", "/nowhere", "-p", "x", "-n", "many"},
+        std::vector<std::string>{"run", "/nowhere", "-p", "x", "--head", "int3"},
+        std::vector<std::string>{"bench", "/nowhere", "--head", "Q4_K"},
+        std::vector<std::string>{"eval", "/nowhere", "--text", "a", "--head", ""},
         std::vector<std::string>{"quantize", "/nowhere"},
         std::vector<std::string>{"quantize", "/nowhere", "/tmp/out", "--activations", "tape"},
         std::vector<std::string>{"quantize", "/nowhere", "/tmp/out", "--sequences", "-3"},

@@ -55,6 +55,25 @@ TEST_F(Use, EvalAgainstItselfLosesNothing) {
     EXPECT_GT(j["perplexity"].get<double>(), 1);
 }
 
+TEST_F(Use, EvalSaysWhatAnotherTypeOfTheHeadCosts) {
+    double last = 0;
+    for (const char* type : {"q8_0", "nvfp4"}) {
+        const Json j = evaluate(
+            {"--text", path("text.txt"), "--window", "64", "--reference", model(), "--head", type});
+        EXPECT_EQ(j["head"], type);
+        EXPECT_GT(j["kl"].get<double>(), 4 * last) << type;
+        last = j["kl"].get<double>();
+    }
+    EXPECT_LT(last, 0.1);
+}
+
+TEST_F(Use, RunWithAHeadInEightBitsDoesNotDependOnThreads) {
+    const Ran one = generate({"--head", "q8_0"}), two = generate({"--head", "q8_0", "-t", "2"});
+    ASSERT_TRUE(succeeded(one));
+    EXPECT_FALSE(one.out.empty());
+    EXPECT_EQ(one.out, two.out);
+}
+
 TEST_F(Use, EvalCutsWindowsInOrderWithoutGaps) {
     put(folder / "ids.i32", std::string(100 * 4, '\0'));
     EXPECT_EQ(evaluate({"--tokens", path("ids.i32"), "--window", "32"})["windows"], 3);

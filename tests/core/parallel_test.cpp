@@ -23,6 +23,24 @@ TEST(Threads, EveryIndexRunsOnceHoweverManyThreads) {
     }
 }
 
+TEST(CutInParts, CoversTheRowsWithSmallPartsLast) {
+    for (const int threads : {1, 2, 3, 16}) {
+        for (const std::int64_t rows : {0, 1, 127, 128, 130, 256, 512, 513, 2048, 5000}) {
+            std::int64_t next = 0, before = 256;
+            for (const Part& part : cut_in_parts(rows, threads)) {
+                EXPECT_EQ(part.first, next);
+                EXPECT_LE(part.rows, before);
+                EXPECT_GT(part.rows, 0);
+                next += part.rows;
+                before = part.rows;
+            }
+            EXPECT_EQ(next, rows);
+        }
+    }
+    EXPECT_EQ(cut_in_parts(2048, 2).size(), 10u);
+    EXPECT_EQ(cut_in_parts(2048, 1).size(), 8u);
+}
+
 TEST(Threads, ALoopAfterAPauseStillRuns) {
     Threads threads(3);
     for (int round = 0; round < 5; ++round) {

@@ -2,9 +2,9 @@
 // A right side in Q8_0 gives the bits of the bf16 numbers that its codes stand for: in every entry,
 // for any shape and number of threads, for every code and scale, where a number lies in the middle
 // between two bf16 too.
+#include "schemes/q8.hpp"
 #include "kernels/sample.hpp"
 #include "kernels/table.hpp"
-#include "schemes/q8.hpp"
 
 namespace hb {
 
@@ -86,8 +86,7 @@ TEST(Q8Expand, GivesThePanelsOfTheNumbersInBf16) {
     std::vector<std::uint16_t> out(plain.narrow.size());
     for (const Kernels* kernels : all_kernels()) {
         kernels->expand(coded.coded.data(), coded.coding, coded.moderate, kGroups, out.data());
-        EXPECT_TRUE(std::equal(out.begin(), out.end(), plain.narrow.begin()))
-            << name_of(*kernels);
+        EXPECT_TRUE(std::equal(out.begin(), out.end(), plain.narrow.begin())) << name_of(*kernels);
     }
 }
 

@@ -30,7 +30,7 @@ TEST_P(Roof, NoProductIsFaster) {
     EXPECT_LT(product, 1.2 * roof);  // the clock may have changed
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, Roof, testing::Values("amx", "avx512", "avx2", "ref"),
+INSTANTIATE_TEST_SUITE_P(Every, Roof, testing::Values("amx", "avx512vnni", "avx2", "ref"),
                          [](const auto& name) { return std::string(name.param); });
 
 TEST(ReadRoof, IsBelowWhatACoreCanLoad) {

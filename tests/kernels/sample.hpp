@@ -34,7 +34,7 @@ inline Matrix<float> bf16_matrix(std::int64_t rows, std::int64_t cols, std::uint
 
 inline std::vector<const Kernels*> wide_kernels() {
     std::vector<const Kernels*> found;
-    for (const char* name : {"avx2", "avx512", "amx"}) {
+    for (const char* name : {"avx2", "avx512vnni", "amx"}) {
         try {
             found.push_back(&find_kernels(name));
         } catch (const Error&) {  // not on this machine

@@ -26,9 +26,8 @@ Matrix<float> widened(const Matrix<std::uint16_t>& m) {
 std::vector<Stored> every_storage() {
     Threads one(1);
     const auto wide = normal_matrix(kRows, kCols, 1), narrow = bf16_matrix(kRows, kCols, 2);
-    std::vector<Stored> all = {
-        {"fp32", pack(wide.view(), Precision::f32, one), wide},
-        {"bf16", pack(narrow.view(), Precision::bf16, one), narrow}};
+    std::vector<Stored> all = {{"fp32", pack(wide.view(), Precision::f32, one), wide},
+                               {"bf16", pack(narrow.view(), Precision::bf16, one), narrow}};
     const Q8Tensor q8 = quantize_q8(wide.view(), one);
     all.push_back({"q8_0", pack_codes(q8, one), widened(dequantize_bf16(q8))});
     for (const char* name : {"mxfp4", "nvfp4"}) {
