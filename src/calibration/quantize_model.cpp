@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calibration/quantize_model.hpp"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <chrono>
 
@@ -12,18 +10,13 @@
 #include "core/digest.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
+#include "core/memory.hpp"
 #include "engine/generate.hpp"
 
 namespace hb {
 namespace {
 
 constexpr std::int64_t kSampledSequences = 32, kSampledLength = 512;
-
-std::uint64_t peak_rss_bytes() {
-    rusage usage{};
-    ::getrusage(RUSAGE_SELF, &usage);
-    return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
-}
 
 Matrix<std::int32_t> rows_from_file(const QuantizeOptions& options, const Checkpoint& checkpoint,
                                     const ModelConfig& config) {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/memory.hpp"
+
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include "core/matrix.hpp"
 
@@ -13,6 +16,12 @@ std::size_t alignment_of(std::size_t bytes) {
 }
 
 }  // namespace
+
+std::uint64_t peak_rss_bytes() {
+    rusage usage{};
+    ::getrusage(RUSAGE_SELF, &usage);
+    return static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+}
 
 void* allocate_aligned(std::size_t bytes) {
     void* p = ::operator new (bytes, std::align_val_t{alignment_of(bytes)});

@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "engine/decoder.hpp"
+#include "engine/parts.hpp"
 
 namespace hb {
 namespace {
@@ -164,6 +165,9 @@ Head load_head(const Checkpoint& checkpoint, const ModelConfig& config, HeadType
     std::optional<Head> head;
     try {
         head = keep_stored(checkpoint, module, config, type, storage, threads);
+        if (!head && (type == HeadType::stored || type == HeadType::bf16))
+            if (auto exact = load_bf16(checkpoint, name, config.vocab, config.hidden, threads))
+                head = Head{std::move(*exact), 1};
         if (!head) head = make_head(source, type, storage, threads);
     } catch (const Error& error) {
         if (type == HeadType::stored) throw;

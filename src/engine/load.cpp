@@ -9,6 +9,7 @@
 #include "core/float_bits.hpp"
 #include "engine/decoder.hpp"
 #include "engine/head.hpp"
+#include "engine/parts.hpp"
 #include "model/model_tensors.hpp"
 
 namespace hb {
@@ -41,6 +42,16 @@ ActivationQuantizer read_quantizer(const Checkpoint& checkpoint,
     return q;
 }
 
+Linear join_linear(PackedMatrix weight, float divisor, std::vector<float> bias,
+                   const ActivationQuantizer* input) {
+    Linear linear;
+    linear.weight = std::move(weight);
+    linear.bias = std::move(bias);
+    linear.alpha = 1 / divisor / (input ? input->divisor : 1.0f);
+    linear.quantized = true;
+    return linear;
+}
+
 }  // namespace
 
 void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
@@ -52,7 +63,7 @@ void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
         const LinearName& linear = block_linears()[i];
         const std::string module = module_name(layer, linear.name);
         const LinearShape shape = linear_shape(config, linear.name);
-        const auto weight = quantized.read_quantized(module, shape.out, shape.in);
+        auto weight = load_quantized(quantized, module, shape.out, shape.in, storage, threads);
         if (!weight) {
             block.linears[i] = load_dense(dense, config, layer, i, threads);
             continue;
@@ -61,10 +72,9 @@ void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
         site.transform = parse_transform(*text[linear.site], shape.in, quantization.seed);
         if (quantization.scheme->quantized_activations)
             site.quantizer = read_quantizer(quantized, quantization, module);
-        block.linears[i] =
-            make_linear(*weight, load_bias(dense, module, shape.out),
-                        site.quantizer ? &*site.quantizer : nullptr, storage, threads);
-        quantized.drop(module);
+        block.linears[i] = join_linear(std::move(weight->weight), weight->divisor,
+                                       load_bias(dense, module, shape.out),
+                                       site.quantizer ? &*site.quantizer : nullptr);
     }
 }
 
@@ -81,33 +91,26 @@ std::vector<float> load_bias(const Checkpoint& checkpoint, const std::string& mo
     return checkpoint.has(name) ? read_vector(checkpoint, name, out) : std::vector<float>{};
 }
 
-WeightStorage storage_for_many_rows(const Kernels& kernels) {
-    return multiplies_whole_numbers(kernels) ? WeightStorage::mx_codes : WeightStorage::tiles;
-}
-
 Linear make_linear(const QTensor& weight, std::vector<float> bias, const ActivationQuantizer* input,
                    WeightStorage storage, Threads& threads) {
-    Linear linear;
-    const Family family = weight.scheme->family;
-    const bool coded = (storage == WeightStorage::codes && family != Family::integer) ||
-                       (storage == WeightStorage::mx_codes && family == Family::mx);
-    linear.weight =
-        coded ? pack_codes(weight, threads) : pack_bf16(dequantize_bf16(weight).view(), threads);
-    linear.bias = std::move(bias);
-    linear.alpha = 1 / weight.scales.divisor / (input ? input->divisor : 1.0f);
-    linear.quantized = true;
-    return linear;
+    return join_linear(keeps_codes(weight.scheme->family, storage)
+                           ? pack_codes(weight, threads)
+                           : pack_bf16(dequantize_bf16(weight).view(), threads),
+                       weight.scales.divisor, std::move(bias), input);
 }
 
 Linear load_dense(const Checkpoint& checkpoint, const ModelConfig& config, std::int64_t layer,
                   std::size_t index, Threads& threads) {
     const std::string module = module_name(layer, block_linears()[index].name);
     const LinearShape shape = linear_shape(config, block_linears()[index].name);
+    const std::string name = module + ".weight";
+    auto narrow = load_bf16(checkpoint, name, shape.out, shape.in, threads);
     Linear linear;
     linear.weight =
-        pack_exact(checkpoint.read(module + ".weight", shape.out, shape.in).view(), threads);
+        narrow ? std::move(*narrow)
+               : pack(checkpoint.read(name, shape.out, shape.in).view(), Precision::f32, threads);
     linear.bias = load_bias(checkpoint, module, shape.out);
-    checkpoint.drop(module + ".weight");
+    checkpoint.drop(name);
     return linear;
 }
 
@@ -129,19 +132,20 @@ Block load_block_frame(const Checkpoint& checkpoint, const ModelConfig& config,
 
 Embedding load_embedding(const Checkpoint& checkpoint, const ModelConfig& config) {
     constexpr std::string_view name = "model.embed_tokens.weight";
-    constexpr std::int64_t kRows = 4096;
+    const std::int64_t rows = rows_of_part(2 * config.hidden);
     Embedding embedding{config.vocab, config.hidden, {}, {}};
     embedding.narrow.resize(static_cast<std::size_t>(config.vocab * config.hidden));
-    for (std::int64_t first = 0; first < config.vocab; first += kRows) {
-        const auto part =
-            checkpoint.read_rows(name, first, std::min(kRows, config.vocab - first), config.hidden);
-        if (!fits_bf16(part.values)) {
+    for (std::int64_t first = 0; first < config.vocab; first += rows) {
+        const std::int64_t count = std::min(rows, config.vocab - first);
+        const auto part = checkpoint.read_bf16_rows(name, first, count, config.hidden);
+        if (!part) {
             embedding.narrow = {};
             embedding.wide = checkpoint.read(name, config.vocab, config.hidden);
             break;
         }
-        std::transform(part.values.begin(), part.values.end(),
-                       embedding.narrow.begin() + first * config.hidden, float_to_bf16);
+        std::copy(part->values.begin(), part->values.end(),
+                  embedding.narrow.begin() + first * config.hidden);
+        checkpoint.drop_rows(name, first, count);
     }
     checkpoint.drop(name);
     return embedding;

@@ -14,6 +14,7 @@ namespace hb {
 // tiles, for a table that multiplies MX codes in whole numbers. The products' bits are the same.
 enum class WeightStorage { codes, tiles, mx_codes };
 WeightStorage storage_for_many_rows(const Kernels& kernels);
+bool keeps_codes(Family family, WeightStorage storage);
 
 // Of the head, and of the embedding where both are one tensor. `stored` keeps the file's type where
 // products can read it (Q8_0, MXFP4, NVFP4 and what bf16 holds exactly; fp32 for the rest); the

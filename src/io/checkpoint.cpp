@@ -169,6 +169,14 @@ Matrix<float> Checkpoint::read_rows(std::string_view name, std::int64_t first, s
                        cols);
 }
 
+std::optional<Matrix<std::uint16_t>> Checkpoint::read_bf16_rows(std::string_view name,
+                                                                std::int64_t first,
+                                                                std::int64_t count,
+                                                                std::int64_t cols) const {
+    return decode_bf16_rows(*source_, rows_wanted(*source_, name, first, count, cols), first, count,
+                            cols);
+}
+
 Q8Tensor Checkpoint::read_q8_rows(std::string_view name, std::int64_t first, std::int64_t count,
                                   std::int64_t cols) const {
     return read_q8_blocks(*source_, rows_wanted(*source_, name, first, count, cols), first, count,
@@ -202,20 +210,28 @@ std::vector<std::byte> Checkpoint::read_bytes(std::string_view name) const {
 
 std::optional<QTensor> Checkpoint::read_quantized(std::string_view module, std::int64_t rows,
                                                   std::int64_t cols) const {
+    const auto read = quantized_rows(module, rows, cols);
+    return read ? std::optional(read(0, rows)) : std::nullopt;
+}
+
+QuantizedRows Checkpoint::quantized_rows(std::string_view module, std::int64_t rows,
+                                         std::int64_t cols) const {
     const std::string name(module);
     if (source_->find(name + ".weight_packed")) {
         const auto config = quantization_config_of(source_->config);
         if (!config)
             fail("{}: '{}' is quantized, but config.json has no quantization_config",
                  path().string(), name);
-        return read_packed(*source_, name, *config->scheme, rows, cols);
+        return packed_rows(*source_, name, *config->scheme, rows, cols);
     }
     const auto& tensor = source_->get(name + ".weight");
-    if (!tensor.type || !tensor.type->fp4()) return std::nullopt;
+    if (!tensor.type || !tensor.type->fp4()) return {};
     if (tensor.info.shape != std::vector<std::int64_t>{rows, cols})
         fail("{}: tensor '{}.weight' has shape [{}], wanted [{}, {}]", path().string(), name,
              fmt::join(tensor.info.shape, ", "), rows, cols);
-    return read_fp4_blocks(*source_, tensor, 0, rows, cols);
+    return [source = source_.get(), &tensor, cols](std::int64_t first, std::int64_t count) {
+        return read_fp4_blocks(*source, tensor, first, count, cols);
+    };
 }
 
 void Checkpoint::drop(std::string_view name) const {
@@ -227,6 +243,15 @@ void Checkpoint::drop(std::string_view name) const {
         if (it->info.name != name && !it->info.name.starts_with(prefix)) break;
         source_->files[it->file].drop(it->begin, it->info.stored_bytes);
     }
+}
+
+void Checkpoint::drop_rows(std::string_view name, std::int64_t first, std::int64_t count) const {
+    const auto& tensor = source_->get(name);
+    const std::int64_t rows = as_matrix(*source_, tensor).rows;
+    if (tensor.heads > 0 || first < 0 || count < 0 || first > rows - count || rows == 0) return;
+    const std::uint64_t row = tensor.info.stored_bytes / static_cast<std::uint64_t>(rows);
+    source_->files[tensor.file].drop(tensor.begin + static_cast<std::uint64_t>(first) * row,
+                                     static_cast<std::uint64_t>(count) * row);
 }
 
 std::uint64_t Checkpoint::fingerprint() const {

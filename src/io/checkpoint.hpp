@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,9 @@ struct TensorInfo {
     std::uint64_t stored_bytes = 0;  // in the file
     std::string stored_type;         // in the file: "BF16", "Q4_1", ...
 };
+
+// Rows [first, first + count) of a quantized weight; on any thread.
+using QuantizedRows = std::function<QTensor(std::int64_t first, std::int64_t count)>;
 
 struct Source;
 
@@ -54,6 +58,10 @@ public:
     Matrix<float> read(std::string_view name, std::int64_t rows, std::int64_t cols) const;
     Matrix<float> read_rows(std::string_view name, std::int64_t first, std::int64_t count,
                             std::int64_t cols) const;  // part of a (rows, cols) tensor
+    // The same in bf16, or nothing when that does not hold them exactly.
+    std::optional<Matrix<std::uint16_t>> read_bf16_rows(std::string_view name, std::int64_t first,
+                                                        std::int64_t count,
+                                                        std::int64_t cols) const;
     // Raw bytes as presented (for copying to another checkpoint).
     std::vector<std::byte> read_bytes(std::string_view name) const;
     // The quantized weight of a linear ("model.layers.0.mlp.down_proj"), or nothing when it is
@@ -63,9 +71,14 @@ public:
     // Codes and scales of rows of a tensor whose stored type is Q8_0.
     Q8Tensor read_q8_rows(std::string_view name, std::int64_t first, std::int64_t count,
                           std::int64_t cols) const;
+    // The same for reading it in parts while the checkpoint is open; empty when it is dense.
+    QuantizedRows quantized_rows(std::string_view module, std::int64_t rows,
+                                 std::int64_t cols) const;
     // Tells the kernel that the pages of this tensor, or of every tensor `name.*`, need not stay in
     // memory.
     void drop(std::string_view name) const;
+    // The same for rows of one tensor, so that a large one is never wholly in memory.
+    void drop_rows(std::string_view name, std::int64_t first, std::int64_t count) const;
     // Changes when any header or any byte of any tensor changes. Streams through the files.
     std::uint64_t fingerprint() const;
 

@@ -7,6 +7,7 @@
 
 #include "core/error.hpp"
 #include "core/float_bits.hpp"
+#include "io/load_bytes.hpp"
 #include "io/source.hpp"
 #include "io/strict_json.hpp"
 
@@ -24,11 +25,12 @@ std::int64_t rows_of(const StoredTensor& tensor) {
     return tensor.info.shape.size() == 2 ? tensor.info.shape[0] : 1;
 }
 
-void check_scale(const Source& source, std::string_view name, Family family, std::uint16_t bits) {
+void check_scale(const Source& source, std::string_view name, std::string_view ending,
+                 Family family, std::uint16_t bits) {
     const float scale = decode_scale(family, bits);
     if (!std::isfinite(scale) || scale < 0)
-        fail("{}: tensor '{}' has a scale of {}; wanted a finite number that is not negative",
-             source.path.string(), printable(name), scale);
+        fail("{}: tensor '{}{}' has a scale of {}; wanted a finite number that is not negative",
+             source.path.string(), printable(name), ending, scale);
 }
 
 void unpack_halves(const std::byte* in, int n, std::uint8_t* codes) {
@@ -61,7 +63,59 @@ float read_divisor(const Source& source, const std::string& name) {
     return divisor;
 }
 
+struct PackedParts {
+    const Source* source;
+    std::string module;
+    const Scheme* scheme;
+    const std::byte *codes, *scales;
+    float divisor;
+};
+
+template <class Stored>
+void copy_scales(const PackedParts& from, std::int64_t first, Matrix<std::uint16_t>& to) {
+    const std::byte* bytes = from.scales + first * to.cols * std::int64_t{sizeof(Stored)};
+    for (auto& bits : to.values) {
+        bits = load<Stored>(bytes);
+        bytes += sizeof(Stored);
+        check_scale(*from.source, from.module, ".weight_scale", from.scheme->family, bits);
+    }
+}
+
+QTensor copy_rows(const PackedParts& from, std::int64_t first, std::int64_t count,
+                  std::int64_t cols) {
+    QTensor q{from.scheme,
+              count,
+              cols,
+              Matrix<std::uint8_t>(count, cols / 2),
+              {from.divisor, Matrix<std::uint16_t>(count, cols / from.scheme->group)}};
+    // Eight codes of an I32, lowest first, are four bytes of two neighbours.
+    std::memcpy(q.codes.values.data(), from.codes + first * (cols / 2), q.codes.values.size());
+    if (from.scheme->scale_bits() == 16)
+        copy_scales<std::uint16_t>(from, first, q.scales.bits);
+    else
+        copy_scales<std::uint8_t>(from, first, q.scales.bits);
+    return q;
+}
+
 }  // namespace
+
+std::optional<Matrix<std::uint16_t>> decode_bf16_rows(const Source& source,
+                                                      const StoredTensor& tensor,
+                                                      std::int64_t first, std::int64_t count,
+                                                      std::int64_t cols) {
+    Matrix<std::uint16_t> out(count, cols);
+    if (tensor.type->name == "BF16" && tensor.heads == 0) {
+        const auto from = source.bytes(tensor).subspan(static_cast<std::size_t>(2 * first * cols));
+        std::memcpy(out.values.data(), from.data(), 2 * out.values.size());
+        return out;
+    }
+    const auto values = decode_rows(source, tensor, first, count, cols);
+    for (std::size_t i = 0; i < out.values.size(); ++i) {
+        out.values[i] = float_to_bf16(values.values[i]);
+        if (bf16_to_float(out.values[i]) != values.values[i]) return std::nullopt;
+    }
+    return out;
+}
 
 Matrix<float> decode_rows(const Source& source, const StoredTensor& tensor, std::int64_t first,
                           std::int64_t count, std::int64_t cols) {
@@ -108,7 +162,7 @@ QTensor read_fp4_blocks(const Source& source, const StoredTensor& tensor, std::i
             for (int g = 0; g < groups; ++g) {
                 const auto column = b * groups + g;
                 const auto bits = static_cast<std::uint16_t>(block[g]);
-                check_scale(source, tensor.info.name, scheme.family, bits);
+                check_scale(source, tensor.info.name, "", scheme.family, bits);
                 q.scales.bits(r, column) = bits;
                 unpack_halves(block + groups + g * group / 2, group,
                               q.codes.row(r) + column * group / 2);
@@ -141,8 +195,8 @@ Q8Tensor read_q8_blocks(const Source& source, const StoredTensor& tensor, std::i
     return q;
 }
 
-QTensor read_packed(const Source& source, const std::string& module, const Scheme& scheme,
-                    std::int64_t rows, std::int64_t cols) {
+QuantizedRows packed_rows(const Source& source, const std::string& module, const Scheme& scheme,
+                          std::int64_t rows, std::int64_t cols) {
     if (cols % scheme.group != 0)
         fail("{}: '{}' has {} columns, not a multiple of {}'s group {}", source.path.string(),
              module, cols, scheme.name, scheme.group);
@@ -154,27 +208,15 @@ QTensor read_packed(const Source& source, const std::string& module, const Schem
                                     integer ? "BF16"
                                     : nv    ? "F8_E4M3"
                                             : "U8");
-    QTensor q{&scheme,
-              rows,
-              cols,
-              Matrix<std::uint8_t>(rows, cols / 2),
-              {1, Matrix<std::uint16_t>(rows, groups)}};
-    // Eight codes of an I32, lowest first, are four bytes of two neighbours.
-    std::memcpy(q.codes.values.data(), codes.data(), codes.size());
-    for (std::size_t i = 0; i < q.scales.bits.values.size(); ++i) {
-        auto& bits = q.scales.bits.values[i];
-        if (integer)
-            std::memcpy(&bits, scales.data() + 2 * i, 2);
-        else
-            bits = static_cast<std::uint16_t>(scales[i]);
-        check_scale(source, module + ".weight_scale", scheme.family, bits);
-    }
-    if (nv || source.find(module + ".weight_global_scale"))
-        q.scales.divisor = read_divisor(source, module + ".weight_global_scale");
+    const bool divided = nv || source.find(module + ".weight_global_scale");
+    const float divisor = divided ? read_divisor(source, module + ".weight_global_scale") : 1.f;
     if (source.find(module + ".weight_zero_point"))
         fail("{}: '{}' has zero points; only symmetric INT4 is supported", source.path.string(),
              module);
-    return q;
+    const PackedParts parts{&source, module, &scheme, codes.data(), scales.data(), divisor};
+    return [parts, cols](std::int64_t first, std::int64_t count) {
+        return copy_rows(parts, first, count, cols);
+    };
 }
 
 }  // namespace hb

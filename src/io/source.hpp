@@ -60,14 +60,20 @@ std::filesystem::path find_in_cache(const std::string& model);
 // Rows [first, first + count) of a tensor of numbers, seen as (rows, cols).
 Matrix<float> decode_rows(const Source& source, const StoredTensor& tensor, std::int64_t first,
                           std::int64_t count, std::int64_t cols);
+// The same in bf16, or nothing when that does not hold them exactly.
+std::optional<Matrix<std::uint16_t>> decode_bf16_rows(const Source& source,
+                                                      const StoredTensor& tensor,
+                                                      std::int64_t first, std::int64_t count,
+                                                      std::int64_t cols);
 // Rows of a tensor of MXFP4 or NVFP4 blocks.
 QTensor read_fp4_blocks(const Source& source, const StoredTensor& tensor, std::int64_t first,
                         std::int64_t count, std::int64_t cols);
 // Rows of a tensor of Q8_0 blocks.
 Q8Tensor read_q8_blocks(const Source& source, const StoredTensor& tensor, std::int64_t first,
                         std::int64_t count, std::int64_t cols);
-// A module in compressed-tensors' packing: M.weight_packed and its scales.
-QTensor read_packed(const Source& source, const std::string& module, const Scheme& scheme,
-                    std::int64_t rows, std::int64_t cols);
+// A module in compressed-tensors' packing: M.weight_packed and its scales. Checks all but the
+// scales, which are checked as they are read.
+QuantizedRows packed_rows(const Source& source, const std::string& module, const Scheme& scheme,
+                          std::int64_t rows, std::int64_t cols);
 
 }  // namespace hb

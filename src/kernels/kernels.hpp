@@ -84,6 +84,14 @@ PackedMatrix pack_bf16(View<const std::uint16_t> w, Threads& threads);          
 // Of an MX or NV weight, without its divisor; throws Error for another.
 PackedMatrix pack_codes(const QTensor& w, Threads& threads);   // (n, k)
 PackedMatrix pack_codes(const Q8Tensor& w, Threads& threads);  // (n, k)
+// The same part by part, for a weight that is never whole anywhere else: its room, not filled, then
+// its rows. A part begins with a panel (first is a multiple of 16) and only the last may end inside
+// one; parts may be packed at once, each on its calling thread.
+PackedMatrix make_room(std::int64_t n, std::int64_t k);  // in bf16
+PackedMatrix make_room(const Scheme& scheme, std::int64_t n, std::int64_t k);
+void pack_rows(View<const std::uint16_t> part, std::int64_t first, PackedMatrix& out);
+// False when a scale is not moderate; out.moderate is the caller's to set.
+bool pack_rows(const QTensor& part, std::int64_t first, PackedMatrix& out);
 // Rows of a packed weight as numbers, times alpha.
 void unpack_rows(const Kernels& kernels, const PackedMatrix& w, std::span<const std::int32_t> rows,
                  float alpha, View<float> out);  // (rows, k)

@@ -48,14 +48,21 @@ void fill_tile(View<const From> w, std::int64_t n, std::int64_t k, To* out) {
     }
 }
 
+std::size_t padded_size(std::int64_t n, std::int64_t k) {
+    return static_cast<std::size_t>(round_up(n, 16) * round_up(k, 32));
+}
+
+template <class From, class To>
+void fill_panel(View<const From> w, std::int64_t n, To* out) {
+    for (std::int64_t k = 0; k < w.cols; k += kBlock, out += kTile) fill_tile(w, n, k, out);
+}
+
 template <class From, class To>
 void fill(View<const From> w, AlignedVector<To>& out, Threads& threads) {
-    const std::int64_t blocks = round_up(w.cols, 32) / 32, panels = round_up(w.rows, 16) / 16;
-    out.resize(static_cast<std::size_t>(panels * blocks * kTile));
+    const std::int64_t panels = round_up(w.rows, 16) / 16, size = 16 * round_up(w.cols, 32);
+    out.resize(padded_size(w.rows, w.cols));
     threads.loop(panels, [&](std::int64_t panel, int) {
-        for (std::int64_t block = 0; block < blocks; ++block) {
-            fill_tile(w, panel * 16, block * kBlock, out.data() + (panel * blocks + block) * kTile);
-        }
+        fill_panel(w, panel * 16, out.data() + panel * size);
     });
 }
 
@@ -74,6 +81,18 @@ PackedMatrix pack_bf16(View<const std::uint16_t> w, Threads& threads) {
     PackedMatrix out{w.rows, w.cols, Precision::bf16, {}, {}};
     fill(w, out.narrow, threads);
     return out;
+}
+
+PackedMatrix make_room(std::int64_t n, std::int64_t k) {
+    PackedMatrix out{n, k, Precision::bf16, {}, {}};
+    out.narrow.resize(padded_size(n, k));
+    return out;
+}
+
+void pack_rows(View<const std::uint16_t> part, std::int64_t first, PackedMatrix& out) {
+    const std::int64_t size = 16 * round_up(out.k, 32);
+    for (std::int64_t n = 0; n < part.rows; n += 16)
+        fill_panel(part, n, out.narrow.data() + (first + n) / 16 * size);
 }
 
 KvCache::KvCache(std::int64_t kv_heads_, std::int64_t head_dim_, std::int64_t capacity_,

@@ -70,24 +70,46 @@ struct Packer {
     }
 };
 
+std::int64_t panel_bytes(const PackedMatrix& w) {
+    return (w.k + kBlock - 1) / kBlock * coded_bytes(w.coding);
+}
+
+// Rows [n, n + 16) of w.
+bool fill_panel(const QTensor& w, Coding coding, std::int64_t n, std::uint8_t* out) {
+    const Packer packer{w, coding};
+    bool all_moderate = true;
+    for (std::int64_t k = 0; k < w.cols; k += kBlock, out += coded_bytes(coding))
+        all_moderate = packer.fill_block(n, k, out) && all_moderate;
+    return all_moderate;
+}
+
 }  // namespace
 
+PackedMatrix make_room(const Scheme& scheme, std::int64_t n, std::int64_t k) {
+    const Coding coding = scheme.family == Family::mx ? Coding::mx : Coding::nv;
+    if (scheme.family == Family::integer || scheme.group != (coding == Coding::mx ? 32 : 16))
+        fail("weights in {} are not packed by their codes", scheme.name);
+    PackedMatrix out{n, k, Precision::bf16, {}, {}, coding, true, {}};
+    out.coded.resize(static_cast<std::size_t>((n + 15) / 16 * panel_bytes(out)));
+    return out;
+}
+
+bool pack_rows(const QTensor& part, std::int64_t first, PackedMatrix& out) {
+    bool all_moderate = true;
+    for (std::int64_t n = 0; n < part.rows; n += 16) {
+        std::uint8_t* to = out.coded.data() + (first + n) / 16 * panel_bytes(out);
+        all_moderate = fill_panel(part, out.coding, n, to) && all_moderate;
+    }
+    return all_moderate;
+}
+
 PackedMatrix pack_codes(const QTensor& w, Threads& threads) {
-    const Family family = w.scheme->family;
-    const Packer packer{w, family == Family::mx ? Coding::mx : Coding::nv};
-    if (family == Family::integer || w.scheme->group != packer.group())
-        fail("weights in {} are not packed by their codes", w.scheme->name);
-    const std::int64_t blocks = (w.cols + kBlock - 1) / kBlock, panels = (w.rows + 15) / 16;
-    const std::int64_t bytes = coded_bytes(packer.coding);
-    PackedMatrix out{w.rows, w.cols, Precision::bf16, {}, {}, packer.coding, true, {}};
-    out.coded.resize(static_cast<std::size_t>(panels * blocks * bytes));
+    PackedMatrix out = make_room(*w.scheme, w.rows, w.cols);
+    const std::int64_t panels = (w.rows + 15) / 16;
     std::vector<std::uint8_t> moderate(static_cast<std::size_t>(panels), 1);
     threads.loop(panels, [&](std::int64_t panel, int) {
-        std::uint8_t& all = moderate[static_cast<std::size_t>(panel)];
-        for (std::int64_t block = 0; block < blocks; ++block) {
-            std::uint8_t* to = out.coded.data() + (panel * blocks + block) * bytes;
-            if (!packer.fill_block(panel * 16, block * kBlock, to)) all = 0;
-        }
+        std::uint8_t* to = out.coded.data() + panel * panel_bytes(out);
+        moderate[static_cast<std::size_t>(panel)] = fill_panel(w, out.coding, 16 * panel, to);
     });
     out.moderate = std::all_of(moderate.begin(), moderate.end(), [](auto x) { return x != 0; });
     return out;

@@ -2,6 +2,7 @@
 #include "text/bpe.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <queue>
 
 #include "core/error.hpp"
@@ -67,17 +68,34 @@ struct Word {
     }
 };
 
+// Only an error asks for its name.
+Field entry_of(const Field& vocabulary, const std::string& token, const nlohmann::json& value) {
+    return {&value, fmt::format("{}['{}']", vocabulary.name, token)};
+}
+
+std::int64_t id_of(const Field& vocabulary, const std::string& token, const nlohmann::json& value,
+                   std::int64_t limit) {
+    if (value.is_number_unsigned() &&
+        value.get<std::uint64_t>() < static_cast<std::uint64_t>(limit))
+        return value.get<std::int64_t>();
+    const Field entry = entry_of(vocabulary, token, value);
+    const auto id = entry.integer();
+    if (id < 0 || id >= limit) entry.refuse(fmt::format("an id in 0..{}", limit - 1));
+    return id;
+}
+
 void parse_vocabulary(const Field& field, Bpe& bpe) {
     if (!field.value->is_object()) field.refuse("an object of token: id");
     const auto limit = static_cast<std::int64_t>(4 * field.value->size() + 65536);
+    bpe.ids.reserve(field.value->size());
     for (const auto& [token, value] : field.value->items()) {
-        const Field entry{&value, fmt::format("{}['{}']", field.name, token)};
-        const auto id = entry.integer();
-        if (id < 0 || id >= limit) entry.refuse(fmt::format("an id in 0..{}", limit - 1));
+        const auto id = id_of(field, token, value, limit);
         if (static_cast<std::size_t>(id) >= bpe.tokens.size())
             bpe.tokens.resize(static_cast<std::size_t>(id) + 1);
         auto& slot = bpe.tokens[static_cast<std::size_t>(id)];
-        if (!slot.empty()) entry.refuse(fmt::format("an id that '{}' does not have", slot));
+        if (!slot.empty())
+            entry_of(field, token, value)
+                .refuse(fmt::format("an id that '{}' does not have", slot));
         slot = token;
         bpe.ids.emplace(token, static_cast<std::int32_t>(id));
     }
@@ -87,33 +105,50 @@ void parse_vocabulary(const Field& field, Bpe& bpe) {
     }
 }
 
-std::pair<std::string, std::string> merge_parts(const Field& merge) {
-    if (merge.value->is_array()) {
-        const auto parts = merge.items();
-        if (parts.size() != 2) merge.refuse("two tokens");
-        return {parts[0].text(), parts[1].text()};
-    }
-    const auto text = merge.text();
-    const auto space = text.find(' ');
-    if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos)
+struct Pair {
+    std::string_view left, right;
+};
+
+[[noreturn]] void refuse_merge(const Field& merge) {
+    if (!merge.value->is_array()) {
+        merge.text();
         merge.refuse("two tokens with one space between them");
-    return {text.substr(0, space), text.substr(space + 1)};
+    }
+    for (const auto& part : merge.items()) part.text();
+    merge.refuse("two tokens");
+}
+
+// [left, right] or "left right"; empty for anything else.
+std::optional<Pair> merge_parts(const nlohmann::json& merge) {
+    if (merge.is_array()) {
+        if (merge.size() != 2 || !merge[0].is_string() || !merge[1].is_string()) return {};
+        return Pair{merge[0].get_ref<const std::string&>(), merge[1].get_ref<const std::string&>()};
+    }
+    if (!merge.is_string()) return {};
+    const std::string_view text = merge.get_ref<const std::string&>();
+    const auto space = text.find(' ');
+    if (space == text.npos || text.find(' ', space + 1) != text.npos) return {};
+    return Pair{text.substr(0, space), text.substr(space + 1)};
 }
 
 void parse_merges(const Field& field, Bpe& bpe) {
     if (!field.value->is_array()) field.refuse("an array");
     bpe.merges.reserve(field.value->size());
     std::int32_t rank = 0;
+    std::string joined;
     for (const auto& value : *field.value) {
-        const Field merge{&value, fmt::format("{}[{}]", field.name, rank)};
-        const auto [left, right] = merge_parts(merge);
-        const auto id_of = [&](const std::string& token) {
+        const auto merge = [&] { return Field{&value, fmt::format("{}[{}]", field.name, rank)}; };
+        const auto id_of = [&](std::string_view token) {
             const auto found = bpe.ids.find(token);
-            if (found == bpe.ids.end()) merge.refuse(fmt::format("'{}' in model.vocab", token));
+            if (found == bpe.ids.end()) merge().refuse(fmt::format("'{}' in model.vocab", token));
             return found->second;
         };
-        bpe.merges.insert_or_assign(pair_key(id_of(left), id_of(right)),
-                                    Merge{rank++, id_of(left + right)});
+        const auto parts = merge_parts(value);
+        if (!parts) refuse_merge(merge());
+        joined.assign(parts->left).append(parts->right);
+        const auto pair = pair_key(id_of(parts->left), id_of(parts->right));
+        bpe.merges.insert_or_assign(pair, Merge{rank, id_of(joined)});
+        ++rank;
     }
 }
 

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -20,14 +21,22 @@ struct PairHash {
     std::size_t operator()(std::uint64_t pair) const { return mix64(pair); }
 };
 
+struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+        return std::hash<std::string_view>{}(text);
+    }
+};
+
 struct Merge {
     std::int32_t rank, id;
 };
 
 struct Bpe {
-    std::unordered_map<std::string, std::int32_t>
-        ids;                          // by token, spelled in the byte-level alphabet
-    std::vector<std::string> tokens;  // by id; empty where there is none
+    // By token, spelled in the byte-level alphabet.
+    std::unordered_map<std::string, std::int32_t, TextHash, std::equal_to<>> ids;
+    // By id; empty where there is none.
+    std::vector<std::string> tokens;
     std::unordered_map<std::uint64_t, Merge, PairHash> merges;  // (left << 32 | right)
     std::array<std::int32_t, 256> byte_ids;  // -1: the byte has no token and vanishes
     bool ignore_merges = false;              // a word that is a token is taken whole
