@@ -40,12 +40,19 @@ void check_lengths(const BenchArguments& a, const ModelConfig& c, Precision prec
             human_bytes(bytes), human_bytes(memory));
 }
 
+// Random weights have no stored type: the head takes the scheme's, as in the files of others.
+HeadType random_head(const BenchArguments& a, const Scheme& scheme) {
+    const HeadType wanted = find_head_type(a.head);
+    if (wanted != HeadType::stored || scheme.family == Family::integer) return wanted;
+    return scheme.family == Family::mx ? HeadType::mxfp4 : HeadType::nvfp4;
+}
+
 Subject make_random(const BenchArguments& a, Threads& threads) {
     const Scheme& scheme = find_scheme(a.scheme);
     const Recipe& recipe = find_recipe("mr-gptq");
     const std::string_view rule = recipe.activation_rule(scheme);
     RandomModelOptions options{&scheme, recipe.transform(scheme), nullptr};
-    options.head = find_head_type(a.head);
+    options.head = random_head(a, scheme);
     if (!rule.empty()) options.activation_rule = &find_scale_rule(rule, scheme.family);
     const ModelConfig config = config_of(find_random_shape(a.shape));
     check_lengths(a, config, Precision::bf16);

@@ -254,6 +254,7 @@ void few_int_panels(const FewIntRows& a, const Multiply& m, int panel) {
         for (int q = 0; q < 4; ++q) {
 #pragma GCC unroll 8
             for (int p = 0; p < P; ++p) {
+                __builtin_prefetch(from + p * m.b_stride + 64 * q + 4 * coded_bytes(Coding::mx));
                 const __m512i codes = _mm512_loadu_si512(from + p * m.b_stride + 64 * q);
                 const __m512i even = _mm512_shuffle_epi8(table, _mm512_and_si512(codes, nibble)),
                               odd = _mm512_shuffle_epi8(
