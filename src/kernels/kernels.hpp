@@ -149,6 +149,9 @@ void mirror_upper(View<float> h);
 
 void rms_norm(const Kernels& kernels, Threads& threads, View<const float> x, const float* weight,
               float eps, View<float> y);
+// x (rows, cols) is rounded to bf16 in place, and stored as such; and back.
+void to_bf16(const Kernels& kernels, View<float> x, View<std::uint16_t> out);
+void from_bf16(const Kernels& kernels, View<const std::uint16_t> x, View<float> out);
 
 // Keys and values of one layer and one sequence, packed as right sides: keys (position, head_dim),
 // values (head_dim, position). bf16, or f32 for a baseline whose activations are fp32.

@@ -119,6 +119,17 @@ void to_lanes(const float* x, std::int64_t n, std::uint16_t* narrow, float* wide
     }
 }
 
+void to_bf16(float* x, std::int64_t n, std::uint16_t* out) {
+    for (std::int64_t i = 0; i < n; ++i) {
+        out[i] = float_to_bf16(x[i]);
+        x[i] = bf16_to_float(out[i]);
+    }
+}
+
+void from_bf16(const std::uint16_t* x, std::int64_t n, float* out) {
+    for (std::int64_t i = 0; i < n; ++i) out[i] = bf16_to_float(x[i]);
+}
+
 float exp_of(float x) {
     if (x < kExpLow) return 0;
     if (!(x <= kExpHigh)) return x + INFINITY;
@@ -270,6 +281,8 @@ const Kernels kRefKernels = {
     transpose,
     hadamard,
     to_lanes,
+    to_bf16,
+    from_bf16,
     {refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse,
      refuse},
     rms_norm,

@@ -36,6 +36,16 @@ void rms_norm(const Kernels& kernels, Threads& threads, View<const float> x, con
              [&](std::int64_t r) { kernels.rms_norm(x.row(r), weight, eps, x.cols, y.row(r)); });
 }
 
+void to_bf16(const Kernels& kernels, View<float> x, View<std::uint16_t> out) {
+    same_shape("bf16", x, out);
+    for (std::int64_t r = 0; r < x.rows; ++r) kernels.to_bf16(x.row(r), x.cols, out.row(r));
+}
+
+void from_bf16(const Kernels& kernels, View<const std::uint16_t> x, View<float> out) {
+    same_shape("fp32", x, out);
+    for (std::int64_t r = 0; r < x.rows; ++r) kernels.from_bf16(x.row(r), x.cols, out.row(r));
+}
+
 double kl_divergence(const Kernels& kernels, const float* p, double lse_p, const float* q,
                      double lse_q, std::int64_t n) {
     return kernels.kl_divergence(p, lse_p, q, lse_q, n);

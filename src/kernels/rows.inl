@@ -102,6 +102,30 @@ void to_lanes(const float* x, std::int64_t n, std::uint16_t* narrow, float* wide
     }
 }
 
+inline V round_sixteen(V x, std::uint16_t* out) {
+    const N rounded = round_bits(x);
+    store_upper(out, rounded);
+    return floats(rounded & set(0xffff0000u));
+}
+
+void to_bf16(float* x, std::int64_t n, std::uint16_t* out) {
+    const std::int64_t whole = n / 16 * 16;
+    const int rest = static_cast<int>(n - whole);
+    for (std::int64_t i = 0; i < whole; i += 16) store(x + i, round_sixteen(load(x + i), out + i));
+    std::uint16_t last[16];
+    store_first(x + whole, rest, round_sixteen(load_first(x + whole, rest), last));
+    for (int i = 0; i < rest; ++i) out[whole + i] = last[i];
+}
+
+void from_bf16(const std::uint16_t* x, std::int64_t n, float* out) {
+    const std::int64_t whole = n / 16 * 16;
+    const int rest = static_cast<int>(n - whole);
+    for (std::int64_t i = 0; i < whole; i += 16) store(out + i, widen(x + i));
+    std::uint16_t last[16] = {};
+    for (int i = 0; i < rest; ++i) last[i] = x[whole + i];
+    store_first(out + whole, rest, widen(last));
+}
+
 void rms_norm(const float* x, const float* weight, float eps, std::int64_t n, float* y) {
     V squares = set(0.f);
     std::int64_t i = 0;

@@ -136,6 +136,9 @@ struct Kernels {
     // n values, a multiple of 32, whose blocks are stored `step` apart
     void (*to_lanes)(const float* x, std::int64_t n, std::uint16_t* narrow, float* wide,
                      std::int64_t step);
+    // x (n) is rounded to bf16 in place, and stored as such; and back
+    void (*to_bf16)(float* x, std::int64_t n, std::uint16_t* out);
+    void (*from_bf16)(const std::uint16_t* x, std::int64_t n, float* out);
     FastRules rules;
     void (*rms_norm)(const float* x, const float* weight, float eps, std::int64_t n, float* y);
     // silu(alpha gate) * (beta up)

@@ -168,6 +168,12 @@ inline V widen(const std::uint16_t* p) {
                              _mm256_cvtepu16_epi32(_mm_loadu_si128(q + 1))}));
 }
 
+inline void store_upper(std::uint16_t* p, N a) {
+    const N high = right<16>(a);
+    const __m256i mixed = _mm256_packus_epi32(high.low, high.high);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permute4x64_epi64(mixed, 0xd8));
+}
+
 inline N widen(const std::uint8_t* p) {
     const auto* q = reinterpret_cast<const __m128i*>(p);
     return {_mm256_cvtepu8_epi32(_mm_loadl_epi64(q)),

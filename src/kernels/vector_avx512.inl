@@ -161,6 +161,12 @@ inline V widen(const std::uint16_t* p) {
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16))};
 }
 
+// The high halves of sixteen words.
+inline void store_upper(std::uint16_t* p, N a) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p),
+                        _mm512_cvtepi32_epi16(_mm512_srli_epi32(a.v, 16)));
+}
+
 // Sixteen bytes as integers.
 inline N widen(const std::uint8_t* p) {
     return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};

@@ -25,6 +25,32 @@ Matrix<float> silu(const Kernels& kernels, const Matrix<float>& gate, const Matr
     return y;
 }
 
+TEST(Bf16, RoundsRowsInPlaceAndBack) {
+    for (const std::int64_t n : kLengths) {
+        auto x = normal_matrix(3, n, 4, 3);
+        const float rare[] = {NAN, -INFINITY, 0x1.ffp127f, -0.f, 0x1p-140f, 0x1.018p0f, 0x1.028p0f};
+        for (std::int64_t i = 0; i < std::min<std::int64_t>(n, std::size(rare)); ++i)
+            x(1, i) = rare[i];
+        for (const Kernels* kernels : wide_kernels()) {
+            for (std::int64_t r = 0; r < x.rows; ++r) {
+                Matrix<float> wanted = x, got = x;
+                std::vector<std::uint16_t> bits(static_cast<std::size_t>(n)), same = bits;
+                ref().to_bf16(wanted.row(r), n, bits.data());
+                kernels->to_bf16(got.row(r), n, same.data());
+                EXPECT_EQ(bits, same);
+                EXPECT_EQ(difference(wanted, got), "");
+                Matrix<float> back = x;
+                kernels->from_bf16(same.data(), n, back.row(r));
+                EXPECT_EQ(difference(wanted, back), "");
+                for (std::int64_t i = 0; i < n; ++i) {
+                    const std::uint16_t b = float_to_bf16(x(r, i));
+                    EXPECT_EQ(bits[static_cast<std::size_t>(i)], b) << x(r, i);
+                }
+            }
+        }
+    }
+}
+
 TEST(RmsNorm, IsTheFormula) {
     for (const std::int64_t n : kLengths) {
         const auto x = normal_matrix(19, n, 1, 3), w = normal_matrix(1, n, 2);
