@@ -9,7 +9,6 @@
 #include <cstring>
 
 #include "core/error.hpp"
-#include "core/float_bits.hpp"
 
 namespace hb {
 namespace {
@@ -36,24 +35,16 @@ void move_all(Move&& move, std::size_t size, std::size_t offset, const char* ver
     }
 }
 
-void widen(const std::uint16_t* from, std::int64_t n, float* to) {
-    for (std::int64_t i = 0; i < n; ++i) to[i] = bf16_to_float(from[i]);
-}
-
-void round_row(float* x, std::int64_t n, std::uint16_t* bits) {
-    for (std::int64_t i = 0; i < n; ++i) {
-        bits[i] = float_to_bf16(x[i]);
-        x[i] = bf16_to_float(bits[i]);
-    }
-}
-
 }  // namespace
 
-ActivationStore::ActivationStore(std::int64_t sequences, std::int64_t rows, std::int64_t cols,
-                                 std::int64_t in_memory, const std::filesystem::path& spill,
-                                 int threads)
-    : rows_(rows), cols_(cols), pages_(static_cast<std::size_t>(threads)) {
-    const std::int64_t one = rows * cols;
+ActivationStore::ActivationStore(const Kernels& kernels, std::int64_t sequences, std::int64_t rows,
+                                 std::int64_t cols, std::int64_t in_memory,
+                                 const std::filesystem::path& spill, int threads)
+    : kernels_(kernels),
+      rows_((rows + 15) / 16 * 16),
+      cols_(cols),
+      pages_(static_cast<std::size_t>(threads)) {
+    const std::int64_t one = rows_ * cols_;
     kept_ = one > 0 ? std::min(sequences, in_memory / (2 * one)) : sequences;
     memory_.resize(static_cast<std::size_t>(one * kept_));
     if (kept_ == sequences) return;
@@ -69,34 +60,60 @@ std::size_t ActivationStore::place(std::int64_t sequence, std::int64_t row) cons
     return static_cast<std::size_t>((before * rows_ + row) * cols_);
 }
 
-std::uint16_t* ActivationStore::page(int thread, std::int64_t rows) {
+std::uint16_t* ActivationStore::page(int thread, std::size_t size) {
     auto& page = pages_[static_cast<std::size_t>(thread)];
-    page.resize(static_cast<std::size_t>(rows * cols_));
+    page.resize(size);
     return page.data();
 }
 
+void ActivationStore::read(std::uint16_t* to, std::size_t size, std::size_t place) const {
+    auto* bytes = reinterpret_cast<char*>(to);
+    move_all([&](std::size_t done, std::size_t n,
+                 off_t at) { return ::pread(descriptor_, bytes + done, n, at); },
+             2 * size, 2 * place, "read");
+}
+
+void ActivationStore::write(const std::uint16_t* from, std::size_t size, std::size_t place) const {
+    const auto* bytes = reinterpret_cast<const char*>(from);
+    move_all([&](std::size_t done, std::size_t n,
+                 off_t at) { return ::pwrite(descriptor_, bytes + done, n, at); },
+             2 * size, 2 * place, "write");
+}
+
 void ActivationStore::load(int thread, std::int64_t sequence, std::int64_t first, View<float> h) {
-    const std::uint16_t* from = memory_.data() + place(sequence, first);
+    const std::size_t place = this->place(sequence, first);
+    const std::uint16_t* from = memory_.data() + place;
     if (sequence >= kept_) {
-        std::uint16_t* page = this->page(thread, h.rows);
-        auto* bytes = reinterpret_cast<char*>(page);
-        move_all([&](std::size_t done, std::size_t n,
-                     off_t at) { return ::pread(descriptor_, bytes + done, n, at); },
-                 static_cast<std::size_t>(h.rows * cols_) * 2, place(sequence, first) * 2, "read");
+        const auto size = static_cast<std::size_t>(h.rows * cols_);
+        std::uint16_t* page = this->page(thread, size);
+        read(page, size, place);
         from = page;
     }
-    for (std::int64_t r = 0; r < h.rows; ++r) widen(from + r * cols_, cols_, h.row(r));
+    from_bf16(kernels_, {from, h.rows, h.cols, cols_}, h);
 }
 
 void ActivationStore::save(int thread, std::int64_t sequence, std::int64_t first, View<float> h) {
-    const bool kept = sequence < kept_;
-    std::uint16_t* to = kept ? memory_.data() + place(sequence, first) : page(thread, h.rows);
-    for (std::int64_t r = 0; r < h.rows; ++r) round_row(h.row(r), cols_, to + r * cols_);
-    if (kept) return;
-    const auto* bytes = reinterpret_cast<const char*>(to);
-    move_all([&](std::size_t done, std::size_t n,
-                 off_t at) { return ::pwrite(descriptor_, bytes + done, n, at); },
-             static_cast<std::size_t>(h.rows * cols_) * 2, place(sequence, first) * 2, "write");
+    const std::size_t place = this->place(sequence, first);
+    const auto size = static_cast<std::size_t>(h.rows * cols_);
+    std::uint16_t* to = sequence < kept_ ? memory_.data() + place : page(thread, size);
+    to_bf16(kernels_, h, {to, h.rows, h.cols, cols_});
+    if (sequence >= kept_) write(to, size, place);
+}
+
+void ActivationStore::load(int, std::int64_t sequence, std::int64_t first, Operand& x) {
+    const std::size_t place = this->place(sequence, first);
+    if (sequence < kept_)
+        std::copy_n(memory_.data() + place, x.narrow.size(), x.narrow.data());
+    else
+        read(x.narrow.data(), x.narrow.size(), place);
+}
+
+void ActivationStore::save(int, std::int64_t sequence, std::int64_t first, const Operand& x) {
+    const std::size_t place = this->place(sequence, first);
+    if (sequence < kept_)
+        std::copy_n(x.narrow.data(), x.narrow.size(), memory_.data() + place);
+    else
+        write(x.narrow.data(), x.narrow.size(), place);
 }
 
 }  // namespace hb

@@ -87,10 +87,10 @@ Json plan_quantization(const QuantizeOptions& options) {
         options.activations_on_disk ? 0 : tokens * static_cast<double>(s.config.hidden) * 2;
     const double hessians = s.quantizer->needs_hessian ? work.largest_in * work.largest_in * 12 : 0;
     const double disk = free_bytes(options.out);
-    const double attended = tokens * static_cast<double>(s.config.heads * s.config.head_dim) * 2;
+    const double between = tokens * static_cast<double>(widest_between(s.config)) * 2;
     const double spilled = options.activations_on_disk
-                               ? tokens * static_cast<double>(s.config.hidden) * 2 + attended
-                               : std::max(0.0, attended - static_cast<double>(kAttendedBytes));
+                               ? tokens * static_cast<double>(s.config.hidden) * 2 + between
+                               : std::max(0.0, between - static_cast<double>(kBetweenBytes));
     const double needed = 2 * output + spilled;
     if (disk >= 0 && disk < needed)
         fail("{}: {:.1f} GB free on its disk, the run needs {:.1f} GB; choose another place",

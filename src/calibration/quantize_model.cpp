@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 
 #include "calibration/dataset.hpp"
 #include "calibration/finish.hpp"
@@ -58,12 +59,15 @@ Matrix<std::int32_t> sampled_rows(const QuantizeOptions& options, const Checkpoi
 // Taken after every block, as a shared machine's rate is not what it was a minute ago.
 double block_gflops(const ModelConfig& config, std::int64_t rows, const Kernels& kernels,
                     Threads& threads) {
+    std::map<std::pair<std::int64_t, std::int64_t>, double> rates;
     double flops = 0, seconds = 0;
     for (const LinearName& linear : block_linears()) {
-        const LinearShape shape = linear_shape(config, linear.name);
-        const double work = 2.0 * static_cast<double>(rows * shape.out * shape.in) * 1e-9;
+        const auto [out, in] = linear_shape(config, linear.name);
+        double& rate = rates[{out, in}];
+        if (rate == 0) rate = measured_gflops(kernels, threads, rows, out, in);
+        const double work = 2.0 * static_cast<double>(rows * out * in) * 1e-9;
         flops += work;
-        seconds += work / measured_gflops(kernels, threads, rows, shape.out, shape.in);
+        seconds += work / rate;
     }
     return flops / seconds;
 }

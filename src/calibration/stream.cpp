@@ -55,6 +55,10 @@ Json report_of(const std::string& module, const LinearReport& r) {
 
 }  // namespace
 
+std::int64_t widest_between(const ModelConfig& c) {
+    return std::max(c.heads * c.head_dim, (c.hidden + 31) / 32 * 32);
+}
+
 Json quantized_config(Json config, const QuantizationConfig& quantization) {
     config["quantization_config"] = to_json(quantization);
     return config;
@@ -67,10 +71,10 @@ Stream::Stream(const Settings& settings, const Checkpoint& checkpoint, const Ker
       checkpoint_(checkpoint),
       run_(make_runtime(settings.config, kernels, threads, Precision::bf16)),
       tokens_(tokens),
-      store_(tokens.rows, tokens.cols, settings.config.hidden,
+      store_(kernels, tokens.rows, tokens.cols, settings.config.hidden,
              on_disk ? 0 : std::numeric_limits<std::int64_t>::max(), spill, threads.count()),
-      attended_(tokens.rows, tokens.cols, settings.config.heads * settings.config.head_dim,
-                on_disk ? 0 : kAttendedBytes, spill, threads.count()),
+      between_(kernels, tokens.rows, tokens.cols, widest_between(settings.config),
+               on_disk ? 0 : kBetweenBytes, spill, threads.count()),
       workers_(static_cast<std::size_t>(threads.count())),
       h_(tokens.cols, settings.config.hidden) {
     if (tokens.rows == 0) return;
@@ -125,21 +129,38 @@ void Stream::attend_sequence(const Block& block, std::int64_t sequence) {
     count_linears(0, tokens_.cols);
 }
 
-// Rows of the site's input, x1 for site 1 and h for the others, once the stream has moved up to it.
+// x2 of the block that is left.
+void Stream::enter_mlp_again(const Runtime& own, int thread, std::int64_t sequence,
+                             std::int64_t first, View<const float> h) {
+    Scratch& scratch = workers_[static_cast<std::size_t>(thread)].scratch;
+    if (!keeps_x2_) return enter_mlp(own, *left_, h, scratch);
+    shape_operand(h.rows, h.cols, Precision::bf16, scratch.quantized);
+    between_.load(thread, sequence, first, scratch.quantized);
+}
+
+// Rows of the site's input, once the stream has moved up to it: x1 for site 1 and h for the others;
+// for site 3 the worker's scratch holds x2.
 View<float> Stream::enter_site(const Runtime& own, const Block& block, int site, int thread,
                                std::int64_t sequence, std::int64_t first, std::int64_t rows) {
     if (site == 1) {
         const View<float> x1 = scratch_.attended.view().middle_rows(first, rows);
-        attended_.save(thread, sequence, first, x1);
+        between_.save(thread, sequence, first, x1);
         return x1;
     }
     const View<float> h = load_rows(thread, sequence, first, rows);
-    if (site == 2) {
-        Worker& worker = workers_[static_cast<std::size_t>(thread)];
+    Worker& worker = workers_[static_cast<std::size_t>(thread)];
+    if (site == 0 && left_) {
+        enter_mlp_again(own, thread, sequence, first, h);
+        add_mlp(own, *left_, worker.scratch, h);
+        store_.save(thread, sequence, first, h);
+    } else if (site == 2) {
         resize(worker.x1, rows, scratch_.attended.cols);
-        attended_.load(thread, sequence, first, worker.x1.view());
+        between_.load(thread, sequence, first, worker.x1.view());
         add_attention(own, block, worker.x1.view(), worker.scratch, h);
         store_.save(thread, sequence, first, h);
+    } else if (site == 3) {
+        enter_mlp(own, block, h, worker.scratch);
+        if (keeps_x2_) between_.save(thread, sequence, first, worker.scratch.quantized);
     }
     return h;
 }
@@ -149,6 +170,7 @@ void Stream::visit_site(const Block& block, int site, Statistics* statistics) {
     const bool gram = statistics && !statistics->hessian.empty();
     const std::int64_t k = gram ? statistics->hessian.cols : 1;
     const std::int64_t chunk = std::max(kTransposedBytes / (4 * k) / 256, std::int64_t{1}) * 256;
+    if (site == 3) keeps_x2_ = block.linears[kGate].quantized && block.linears[kUp].quantized;
     for (std::int64_t s = 0; s < tokens_.rows; ++s) {
         if (site == 1) attend_sequence(block, s);
         for (std::int64_t from = 0; from < tokens_.cols; from += chunk) {
@@ -170,24 +192,13 @@ void Stream::visit_site(const Block& block, int site, Statistics* statistics) {
                                 statistics->hessian.view());
         }
         if (site == 2) count_linears(1, tokens_.cols);
-        if (site == 3 && statistics) count_linears(2, tokens_.cols);
+        if (site == 3 || (site == 0 && left_)) count_linears(2, tokens_.cols);
+        if (site == 0 && left_) count_linears(3, tokens_.cols);
         if (gram)
             totals_.hessian_flops += 2.0 * static_cast<double>(tokens_.cols) *
                                      static_cast<double>(k) * static_cast<double>(k);
     }
-}
-
-void Stream::leave_block(const Block& block) {
-    for (std::int64_t s = 0; s < tokens_.rows; ++s) {
-        in_parts(0, tokens_.cols,
-                 [&](const Runtime& own, int thread, std::int64_t first, std::int64_t rows) {
-                     const View<float> h = load_rows(thread, s, first, rows);
-                     add_mlp(own, block, workers_[static_cast<std::size_t>(thread)].scratch, h);
-                     store_.save(thread, s, first, h);
-                 });
-        count_linears(2, tokens_.cols);
-        count_linears(3, tokens_.cols);
-    }
+    if (site == 0) left_.reset();
 }
 
 Stream::Statistics Stream::collect(const Block& block, int site) {
@@ -288,21 +299,23 @@ Json Stream::quantize_block(std::int64_t layer, const WorkFolder& work,
         for (auto& entry : solve(block, layer, site, statistics, tensors, hooks))
             report.push_back(std::move(entry));
     }
-    if (tokens_.rows > 0 && layer + 1 < settings_.config.layers) leave_block(block);
     work.finish_block(layer, quantized_config(checkpoint_.config(), settings_.quantization),
                       std::move(tensors), report);
+    left_ = std::move(block);
     return report;
 }
 
 void Stream::pass_block(std::int64_t layer, const WorkFolder& work) {
     if (tokens_.rows == 0) return;
+    if (left_) visit_site(*left_, 0, nullptr);
     Block block = load_block_frame(checkpoint_, settings_.config, layer);
     const Checkpoint done = Checkpoint::open(work.block_folder(layer).string());
     load_linears(checkpoint_, done, settings_.quantization, settings_.config, layer,
                  storage_for_many_rows(*run_.kernels), block, *run_.threads);
     visit_site(block, 1, nullptr);
     visit_site(block, 2, nullptr);
-    leave_block(block);
+    keeps_x2_ = false;
+    left_ = std::move(block);
 }
 
 }  // namespace hb

@@ -6,12 +6,13 @@
 //     qkv    x0 = norm(h)                            q, k, v
 //     o      x1 = attention of quantized q, k, v     o                    h += x1 Wo^T, stored
 //     gate/up x2 = norm(h)                           gate, up
-//     down   x3 = silu(gate) up of quantized         down                 h += x3 Wd^T, stored
+//     down   x3 = silu(gate) up of quantized x2      down                 h += x3 Wd^T, stored
 //
 // x is rotated, rounded to bf16, not yet quantized. Memory holds the residual stream and
-// kAttendedBytes of x1, the rest of which goes to a file; gate and up are computed twice rather
-// than kept. Between two attentions a few rows are taken from memory through a site by one thread,
-// and stay in its cache until they are stored, or transposed for H.
+// kBetweenBytes of what else is needed twice, the rest of which goes to a file: x1, then the
+// quantized x2; gate and up are computed twice rather than kept. A block is left when the next
+// one's first site is entered. Between two attentions a few rows are taken from memory through a
+// site by one thread, and stay in its cache until they are stored, or transposed for H.
 #pragma once
 
 #include <functional>
@@ -27,7 +28,9 @@ namespace hb {
 // The model's config.json with what was done to it.
 Json quantized_config(Json config, const QuantizationConfig& quantization);
 
-constexpr std::int64_t kAttendedBytes = 192 << 20;
+constexpr std::int64_t kBetweenBytes = 192 << 20;
+// Columns of x1, and of x2 as a left side.
+std::int64_t widest_between(const ModelConfig& config);
 
 struct StreamTotals {
     double linear_flops = 0, hessian_flops = 0, solver_flops = 0, solver_seconds = 0;
@@ -68,7 +71,8 @@ private:
                            std::int64_t sequence, std::int64_t first, std::int64_t rows);
     void attend_sequence(const Block& block, std::int64_t sequence);
     void visit_site(const Block& block, int site, Statistics* statistics);
-    void leave_block(const Block& block);
+    void enter_mlp_again(const Runtime& own, int thread, std::int64_t sequence, std::int64_t first,
+                         View<const float> h);
     Statistics collect(const Block& block, int site);
     Json solve(Block& block, std::int64_t layer, int site, const Statistics& statistics,
                std::vector<TensorToWrite>& tensors, const QuantizeHooks& hooks);
@@ -78,8 +82,10 @@ private:
     const Checkpoint& checkpoint_;
     Runtime run_;
     View<const std::int32_t> tokens_;
-    ActivationStore store_;     // h
-    ActivationStore attended_;  // x1, between sites 1 and 2
+    ActivationStore store_;      // h
+    ActivationStore between_;    // x1 from site 1 to 2, then x2 from site 3 to the next block
+    std::optional<Block> left_;  // the block before, until h has moved through its end
+    bool keeps_x2_ = false;
     KvCache cache_;
     Pass pass_;
     Scratch scratch_;

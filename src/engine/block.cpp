@@ -118,30 +118,22 @@ void project(const Runtime& run, const Block& block, View<const float> h, const 
     rotate_positions(run, pass, first, k);
 }
 
-// x3, made into what `wanted` says, as rows of `out` from `first` on
-void make_hidden(const Runtime& run, const Block& block, View<const float> h, const Wanted& wanted,
-                 Scratch& scratch, Operand& out, std::int64_t first) {
-    const Norm norm = norm_of(run, block.mlp_norm);
-    prepare(run, block, 2, h, &norm, scratch);
+// x3 of the x2 in scratch, made into what `wanted` says
+void make_hidden(const Runtime& run, const Block& block, const Scratch& scratch,
+                 const Wanted& wanted, Operand& out) {
     const auto factor = [&](const Linear& l) {
         return Factor{input_of(l, scratch), l.weight, l.alpha, bias_of(l)};
     };
-    gated_gemm(*run.kernels, *run.threads, factor(block.linears[kGate]), factor(block.linears[kUp]),
-               wanted.transform, wanted.quantizer, out, first);
+    const Linear &gate = block.linears[kGate], &up = block.linears[kUp];
+    shape_operand(input_of(gate, scratch).rows, run.config->intermediate, wanted.precision, out);
+    gated_gemm(*run.kernels, *run.threads, factor(gate), factor(up), wanted.transform,
+               wanted.quantizer, out, 0);
 }
 
 void add_attention_part(const Runtime& run, const Block& block, View<const float> x1,
                         Scratch& scratch, View<float> h) {
     prepare(run, block, 1, x1, nullptr, scratch);
     apply(run, block.linears[kO], input_of(block.linears[kO], scratch), h, true);
-}
-
-void add_mlp_part(const Runtime& run, const Block& block, Scratch& scratch, View<float> h) {
-    const Linear& down = block.linears[kDown];
-    const Wanted wanted = input_of(run, block, 3, down.quantized);
-    shape_operand(h.rows, run.config->intermediate, wanted.precision, scratch.hidden);
-    make_hidden(run, block, h, wanted, scratch, scratch.hidden, 0);
-    apply(run, down, scratch.hidden, h, true);
 }
 
 }  // namespace
@@ -214,25 +206,21 @@ void add_attention(const Runtime& run, const Block& block, View<const float> x1,
              });
 }
 
+void enter_mlp(const Runtime& run, const Block& block, View<const float> h, Scratch& scratch) {
+    const Norm norm = norm_of(run, block.mlp_norm);
+    prepare(run, block, 2, h, &norm, scratch);
+}
+
 void add_mlp(const Runtime& run, const Block& block, Scratch& scratch, View<float> h) {
-    by_parts(run, h.rows, scratch,
-             [&](const Runtime& own, std::int64_t first, std::int64_t rows, Scratch& part) {
-                 add_mlp_part(own, block, part, h.middle_rows(first, rows));
-             });
+    const Linear& down = block.linears[kDown];
+    make_hidden(run, block, scratch, input_of(run, block, 3, down.quantized), scratch.hidden);
+    apply(run, down, scratch.hidden, h, true);
 }
 
 void observe_site(const Runtime& run, const Block& block, int site, View<const float> x,
                   Scratch& scratch, Operand& out) {
     const Transform& t = block.sites[static_cast<std::size_t>(site)].transform;
-    if (site == 3) {
-        shape_operand(x.rows, run.config->intermediate, Precision::bf16, out);
-        return by_parts(
-            run, x.rows, scratch,
-            [&](const Runtime& own, std::int64_t first, std::int64_t rows, Scratch& part) {
-                make_hidden(own, block, x.middle_rows(first, rows), {t, nullptr, Precision::bf16},
-                            part, out, first);
-            });
-    }
+    if (site == 3) return make_hidden(run, block, scratch, {t, nullptr, Precision::bf16}, out);
     const Norm norm = norm_of(run, site == 0 ? block.attention_norm : block.mlp_norm);
     prepare_operand(*run.kernels, *run.threads, x, t, nullptr, Precision::bf16, out,
                     site == 1 ? nullptr : &norm);
@@ -246,7 +234,8 @@ void run_block(const Runtime& run, const Block& block, const Pass& pass, Scratch
              [&](const Runtime& own, std::int64_t first, std::int64_t rows, Scratch& part) {
                  const View<float> rest = h.middle_rows(first, rows);
                  add_attention_part(own, block, x1.middle_rows(first, rows), part, rest);
-                 add_mlp_part(own, block, part, rest);
+                 enter_mlp(own, block, rest, part);
+                 add_mlp(own, block, part, rest);
              });
 }
 

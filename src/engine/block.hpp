@@ -82,11 +82,13 @@ void attend(const Runtime& run, const Block& block, View<const float> h, const P
 // h += x1 Wo^T
 void add_attention(const Runtime& run, const Block& block, View<const float> x1, Scratch& scratch,
                    View<float> h);
-// h += x3 Wd^T
+// x2 of h into scratch, as gate and up read it
+void enter_mlp(const Runtime& run, const Block& block, View<const float> h, Scratch& scratch);
+// h += x3 Wd^T, of the x2 in scratch
 void add_mlp(const Runtime& run, const Block& block, Scratch& scratch, View<float> h);
 
-// The site's input as its Hessian sees it, transformed and rounded to bf16. x is x1 for site 1 and
-// h for the others.
+// The site's input as its Hessian sees it, transformed and rounded to bf16. x is h for sites 0 and
+// 2, x1 for site 1; site 3 is made of the x2 in scratch.
 void observe_site(const Runtime& run, const Block& block, int site, View<const float> x,
                   Scratch& scratch, Operand& out);
 

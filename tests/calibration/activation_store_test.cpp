@@ -16,7 +16,7 @@ TEST(ActivationStore, GivesBackWhatItWasGivenFromMemoryAndFromTheFile) {
     constexpr std::int64_t kSequences = 3, kRows = 5, kCols = 7, kOne = 2 * kRows * kCols;
     Threads two(2);
     for (const std::int64_t bytes : {std::int64_t{0}, kOne, 2 * kOne + 1, 100 * kOne}) {
-        ActivationStore store(kSequences, kRows, kCols, bytes,
+        ActivationStore store(pick_kernels(), kSequences, kRows, kCols, bytes,
                               std::filesystem::temp_directory_path(), 2);
         Matrix<float> saved[kSequences];
         for (int round = 0; round < 2; ++round) {
@@ -44,8 +44,8 @@ TEST(ActivationStore, GivesBackWhatItWasGivenFromMemoryAndFromTheFile) {
 }
 
 TEST(ActivationStore, SaysWhereItCannotSpill) {
-    EXPECT_ANY_THROW(ActivationStore(2, 3, 4, 0, "/no/such/folder", 1));
-    EXPECT_NO_THROW(ActivationStore(2, 3, 4, 1000, "/no/such/folder", 1));
+    EXPECT_ANY_THROW(ActivationStore(pick_kernels(), 2, 3, 4, 0, "/no/such/folder", 1));
+    EXPECT_NO_THROW(ActivationStore(pick_kernels(), 2, 3, 4, 1000, "/no/such/folder", 1));
 }
 
 }  // namespace
