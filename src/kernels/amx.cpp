@@ -11,6 +11,7 @@
 #include "kernels/hadamard.inl"
 #include "kernels/look.inl"
 #include "kernels/multiply.inl"
+#include "kernels/mx_rows.inl"
 #include "kernels/rows.inl"
 
 namespace hb {
@@ -168,8 +169,9 @@ void look_amx(const Look& l) {
 }  // namespace
 
 const Kernels kAmxKernels = {
-    "amx",   2,         multiply_amx, expand,   finish,        transpose, hadamard, to_lanes,
-    to_bf16, from_bf16, kFastRules,   rms_norm, silu_multiply, look_amx,  sum_exp,  kl_divergence,
+    "amx",      2,        multiply_amx,  expand,    finish,      transpose,
+    hadamard,   to_lanes, to_bf16,       from_bf16, to_mx_codes, from_mx_codes,
+    kFastRules, rms_norm, silu_multiply, look_amx,  sum_exp,     kl_divergence,
 };
 
 }  // namespace hb

@@ -113,12 +113,11 @@ void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const Pack
 
 // Columns are taken a whole number of the transform's blocks at a time.
 void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, const Factor& up,
-                const Transform& t, const ActivationQuantizer* q, Operand& out,
-                std::int64_t first_row) {
+                const Transform& t, const ActivationQuantizer* q, Operand& out, Operand* observed) {
     const std::int64_t rows = gate.a.rows, n = out.k;
     check(gate.a, gate.b, rows, n);
     check(up.a, up.b, rows, n);
-    const Preparer prepare(kernels, t, q, out);
+    const Preparer prepare(kernels, t, q, out, observed);
     const std::int64_t width = t.identity() || kGateColumns % t.block == 0
                                    ? kGateColumns
                                    : std::lcm<std::int64_t>(t.block, 32);
@@ -139,7 +138,7 @@ void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, co
             const std::int64_t few = std::min(kPrepareRows, count - r);
             float *const from = gates + r * stride, *const other = ups + r * stride;
             kernels.silu_multiply(from, alpha, other, beta, few * stride, from);
-            prepare(from, other, first_row + row + r, few, column, stride);
+            prepare(from, other, row + r, few, column, stride);
         }
     });
 }

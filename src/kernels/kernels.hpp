@@ -125,12 +125,11 @@ struct Factor {
 };
 // Gives an operand its shape; its numbers are not set, but for zeros below the last row.
 void shape_operand(std::int64_t rows, std::int64_t k, Precision precision, Operand& out);
-// silu(gate) * up, transformed and quantized or rounded as prepare_operand does it, into rows
-// [first_row, first_row + rows) of a shaped operand; first_row is a multiple of 16. Gate and up are
-// never in memory.
+// silu(gate) * up, transformed and quantized or rounded as prepare_operand does it, into a shaped
+// operand; also as it is before it is quantized, into `observed`. Gate and up are never in memory.
 void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, const Factor& up,
                 const Transform& t, const ActivationQuantizer* q, Operand& out,
-                std::int64_t first_row = 0);
+                Operand* observed = nullptr);
 
 // x^T of tokens (rows of x), both as right side and as left side.
 struct Transposed {
@@ -152,6 +151,12 @@ void rms_norm(const Kernels& kernels, Threads& threads, View<const float> x, con
 // x (rows, cols) is rounded to bf16 in place, and stored as such; and back.
 void to_bf16(const Kernels& kernels, View<float> x, View<std::uint16_t> out);
 void from_bf16(const Kernels& kernels, View<const std::uint16_t> x, View<float> out);
+
+// A narrow left side quantized to MXFP4 as codes, kMxRowBytes for each 32 of its numbers, and back
+// into an operand of the same shape. False when it does not consist of such blocks.
+constexpr std::int64_t kMxRowBytes = 17;
+bool to_mx_codes(const Kernels& kernels, const Operand& x, std::uint8_t* out);
+void from_mx_codes(const Kernels& kernels, const std::uint8_t* codes, Operand& x);
 
 // Keys and values of one layer and one sequence, packed as right sides: keys (position, head_dim),
 // values (head_dim, position). bf16, or f32 for a baseline whose activations are fp32.

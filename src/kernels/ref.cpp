@@ -130,6 +130,42 @@ void from_bf16(const std::uint16_t* x, std::int64_t n, float* out) {
     for (std::int64_t i = 0; i < n; ++i) out[i] = bf16_to_float(x[i]);
 }
 
+// of the bits of a magnitude, counted in 2^unit
+int mx_code(int magnitude, int unit) {
+    return magnitude == 0 ? 0 : std::max((magnitude >> 6) - 2 * unit, 1);
+}
+
+int mx_magnitude(int code, int unit) {
+    return code == 0 ? 0 : code == 1 ? unit << 7 : (code + 2 * unit) << 6;
+}
+
+bool to_mx_codes(const std::uint16_t* x, std::int64_t blocks, std::uint8_t* out) {
+    for (; blocks > 0; --blocks, x += kBlock, out += kMxRowBytes) {
+        int top = 0;
+        for (int i = 0; i < kBlock; ++i) top = std::max(top, (x[i] & 0x7fff) >> 7);
+        if (top != 0 && (top < 4 || top > 254)) return false;
+        const int unit = top ? top - 3 : 1;
+        std::fill_n(out, 16, std::uint8_t{0});
+        for (int i = 0; i < kBlock; ++i) {
+            const int magnitude = x[i] & 0x7fff, code = mx_code(magnitude, unit);
+            if (mx_magnitude(code, unit) != magnitude) return false;
+            out[i / 2] |= static_cast<std::uint8_t>((code | (x[i] >> 12 & 8)) << i % 2 * 4);
+        }
+        out[16] = static_cast<std::uint8_t>(unit);
+    }
+    return true;
+}
+
+void from_mx_codes(const std::uint8_t* codes, std::int64_t blocks, std::uint16_t* out) {
+    for (; blocks > 0; --blocks, codes += kMxRowBytes, out += kBlock) {
+        for (int i = 0; i < kBlock; ++i) {
+            const int code = codes[i / 2] >> i % 2 * 4 & 15;
+            out[i] =
+                static_cast<std::uint16_t>(mx_magnitude(code & 7, codes[16]) | (code & 8) << 12);
+        }
+    }
+}
+
 float exp_of(float x) {
     if (x < kExpLow) return 0;
     if (!(x <= kExpHigh)) return x + INFINITY;
@@ -283,6 +319,8 @@ const Kernels kRefKernels = {
     to_lanes,
     to_bf16,
     from_bf16,
+    to_mx_codes,
+    from_mx_codes,
     {refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse,
      refuse},
     rms_norm,

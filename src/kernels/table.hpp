@@ -139,6 +139,9 @@ struct Kernels {
     // x (n) is rounded to bf16 in place, and stored as such; and back
     void (*to_bf16)(float* x, std::int64_t n, std::uint16_t* out);
     void (*from_bf16)(const std::uint16_t* x, std::int64_t n, float* out);
+    // blocks of a left side in MXFP4, kMxRowBytes each; false when they are not
+    bool (*to_mx_codes)(const std::uint16_t* x, std::int64_t blocks, std::uint8_t* out);
+    void (*from_mx_codes)(const std::uint8_t* codes, std::int64_t blocks, std::uint16_t* out);
     FastRules rules;
     void (*rms_norm)(const float* x, const float* weight, float eps, std::int64_t n, float* y);
     // silu(alpha gate) * (beta up)
