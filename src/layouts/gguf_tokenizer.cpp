@@ -13,6 +13,8 @@
 namespace hb {
 namespace {
 
+using Tree = nlohmann::json;  // finds keys in a tree: a vocabulary has 10^5
+
 constexpr int kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5;
 
 [[noreturn]] void refuse(const Contents& c, std::string_view what) {
@@ -21,44 +23,49 @@ constexpr int kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5;
          c.checkpoint->path().string(), what);
 }
 
-std::string type_of(const Json& json) {
+const Tree& field(const Tree& json, const char* name) {  // null when absent
+    static const Tree kNull;
+    const auto it = json.is_object() ? json.find(name) : json.end();
+    return it == json.end() ? kNull : *it;
+}
+
+std::string type_of(const Tree& json) {
     return json.is_object() ? json.value("type", "") : "";
 }
 
 // Parts of a possibly nested Sequence.
-std::vector<const Json*> parts_of(const Json& json, const char* list) {
+std::vector<const Tree*> parts_of(const Tree& json, const char* list) {
     if (!json.is_object()) return {};
     if (type_of(json) != "Sequence") return {&json};
-    std::vector<const Json*> parts;
-    if (const auto it = json.find(list); it != json.end() && it->is_array())
-        for (const auto& part : *it)
-            for (const Json* inner : parts_of(part, list)) parts.push_back(inner);
+    std::vector<const Tree*> parts;
+    if (const Tree& items = field(json, list); items.is_array())
+        for (const auto& part : items)
+            for (const Tree* inner : parts_of(part, list)) parts.push_back(inner);
     return parts;
 }
 
-std::string split_of(const Json& part) {
-    const auto pattern = part.find("pattern");
-    if (pattern == part.end() || !pattern->is_object()) return "";
-    return pattern->value("Regex", "");
+std::string split_of(const Tree& part) {
+    const Tree& pattern = field(part, "pattern");
+    return pattern.is_object() ? pattern.value("Regex", "") : "";
 }
 
-bool matches(const PreTokenizer& pre, const std::vector<const Json*>& parts) {
+bool matches(const PreTokenizer& pre, const std::vector<const Tree*>& parts) {
     const bool alone = pre.split.empty() && !pre.digits;
     if (parts.size() != (alone ? 1u : 2u) || type_of(*parts.back()) != "ByteLevel" ||
         parts.back()->value("use_regex", true) != pre.split.empty() ||
         parts.back()->value("add_prefix_space", true))
         return false;
     if (alone) return true;
-    const Json& first = *parts[0];
+    const Tree& first = *parts[0];
     if (pre.digits) return type_of(first) == "Digits" && first.value("individual_digits", false);
     return type_of(first) == "Split" && split_of(first) == pre.split &&
            first.value("behavior", "") == "Isolated" && !first.value("invert", false);
 }
 
-const PreTokenizer& find_pre_tokenizer(const Contents& c, const Json& tokenizer) {
-    const auto parts = parts_of(tokenizer.value("pre_tokenizer", Json()), "pretokenizers");
-    const bool nfc = type_of(tokenizer.value("normalizer", Json())) == "NFC";
-    const bool none = tokenizer.value("normalizer", Json()).is_null();
+const PreTokenizer& find_pre_tokenizer(const Contents& c, const Tree& tokenizer) {
+    const auto parts = parts_of(field(tokenizer, "pre_tokenizer"), "pretokenizers");
+    const bool nfc = type_of(field(tokenizer, "normalizer")) == "NFC";
+    const bool none = field(tokenizer, "normalizer").is_null();
     std::vector<std::string_view> known;
     for (const auto& pre : pre_tokenizers()) {
         if (matches(pre, parts) && (nfc || none) && nfc == pre.nfc) return pre;
@@ -76,7 +83,7 @@ struct Vocabulary {
         for (std::int64_t id = 0; id < size; ++id) tokens.push_back(fmt::format("[PAD{}]", id));
         types.assign(static_cast<std::size_t>(size), kUnused);
     }
-    void put(const Contents& c, const std::string& token, const Json& id, int type) {
+    void put(const Contents& c, const std::string& token, const Tree& id, int type) {
         const auto size = static_cast<std::int64_t>(tokens.size());
         if (!id.is_number_integer() || id.get<std::int64_t>() < 0 || id.get<std::int64_t>() >= size)
             refuse(c, fmt::format("the id {} for '{}', outside the embedding's {} rows",
@@ -91,22 +98,21 @@ struct Vocabulary {
     }
 };
 
-Vocabulary read_vocabulary(const Contents& c, const Json& tokenizer) {
+Vocabulary read_vocabulary(const Contents& c, const Tree& tokenizer) {
     Vocabulary vocabulary(c.model.vocab);
-    for (const auto& [token, id] : tokenizer["model"]["vocab"].items())
+    for (const auto& [token, id] : field(field(tokenizer, "model"), "vocab").items())
         vocabulary.put(c, token, id, kNormal);
-    const auto added = tokenizer.value("added_tokens", Json::array());
-    for (const auto& token : added) {
+    for (const auto& token : field(tokenizer, "added_tokens")) {
         if (!token.is_object()) refuse(c, "an added token that is not an object");
-        vocabulary.put(c, token.value("content", ""), token.value("id", Json()),
+        vocabulary.put(c, token.value("content", ""), token.value("id", Tree()),
                        token.value("special", false) ? kControl : kUserDefined);
     }
     return vocabulary;
 }
 
-std::vector<std::string> read_merges(const Contents& c, const Json& model) {
+std::vector<std::string> read_merges(const Contents& c, const Tree& model) {
     std::vector<std::string> merges;
-    for (const auto& merge : model.value("merges", Json::array())) {
+    for (const auto& merge : field(model, "merges")) {
         if (merge.is_string())
             merges.push_back(merge.get<std::string>());
         else if (merge.is_array() && merge.size() == 2 && merge[0].is_string() &&
@@ -119,39 +125,43 @@ std::vector<std::string> read_merges(const Contents& c, const Json& model) {
 }
 
 // Whether the post-processor begins every text with a special token.
-bool begins_with_special(const Json& post_processor) {
-    for (const Json* part : parts_of(post_processor, "processors")) {
-        const auto single = part->find("single");
-        if (type_of(*part) == "TemplateProcessing" && single != part->end() &&
-            single->is_array() && !single->empty() && single->front().contains("SpecialToken"))
+bool begins_with_special(const Tree& post_processor) {
+    for (const Tree* part : parts_of(post_processor, "processors")) {
+        const Tree& single = field(*part, "single");
+        if (type_of(*part) == "TemplateProcessing" && single.is_array() && !single.empty() &&
+            single.front().contains("SpecialToken"))
             return true;
     }
     return false;
 }
 
-Json asset(const Contents& c, const char* name) {
+Tree asset(const Contents& c, const char* name) {
     const auto text = c.checkpoint->asset(name);
-    if (!text) return Json::object();
-    Json json = parse_json(*text, c.checkpoint->path().string() + ": " + name);
-    if (!json.is_object()) fail("{}: {} is not an object", c.checkpoint->path().string(), name);
-    return json;
+    if (!text) return Tree::object();
+    const auto where = c.checkpoint->path().string() + ": " + name;
+    try {
+        Tree tree = Tree::parse(*text);
+        if (!tree.is_object()) fail("{}: wanted a JSON object, got {}", where, tree.type_name());
+        return tree;
+    } catch (const Tree::exception& error) {
+        fail("{} is not valid JSON: {}", where, json_reason(error));
+    }
 }
 
-std::string token_text(const Json& config, const char* name) {
-    const auto it = config.find(name);
-    if (it == config.end()) return "";
-    if (it->is_object()) return it->value("content", "");
-    return it->is_string() ? it->get<std::string>() : "";
+std::string token_text(const Tree& config, const char* name) {
+    const Tree& token = field(config, name);
+    if (token.is_object()) return token.value("content", "");
+    return token.is_string() ? token.get<std::string>() : "";
 }
 
 // The end token that tokenizer_config.json names, then one other that ends a text.
-void add_end_tokens(const Contents& c, const Json& config, const Vocabulary& vocabulary,
+void add_end_tokens(const Contents& c, const Tree& config, const Vocabulary& vocabulary,
                     GgufToWrite& gguf) {
     std::vector<std::int64_t> ids;
     if (const auto id = vocabulary.find(token_text(config, "eos_token"))) ids.push_back(*id);
-    const Json generation = asset(c, "generation_config.json");
-    Json more = generation.value("eos_token_id", Json());
-    if (more.is_number_integer()) more = Json::array({more});
+    const Tree generation = asset(c, "generation_config.json");
+    Tree more = field(generation, "eos_token_id");
+    if (more.is_number_integer()) more = Tree::array({more});
     if (more.is_array())
         for (const auto& id : more)
             if (id.is_number_integer()) ids.push_back(id.get<std::int64_t>());
@@ -163,7 +173,7 @@ void add_end_tokens(const Contents& c, const Json& config, const Vocabulary& voc
     if (other != ids.end()) gguf.whole("tokenizer.ggml.eot_token_id", *other);
 }
 
-void add_special_tokens(const Contents& c, const Json& config, const Vocabulary& vocabulary,
+void add_special_tokens(const Contents& c, const Tree& config, const Vocabulary& vocabulary,
                         GgufToWrite& gguf) {
     const auto bos = vocabulary.find(token_text(config, "bos_token"));
     if (bos || c.model.bos_token >= 0)
@@ -174,30 +184,25 @@ void add_special_tokens(const Contents& c, const Json& config, const Vocabulary&
         if (const auto id = vocabulary.find(token_text(config, name))) gguf.whole(key, *id);
 }
 
-std::string chat_template_of(const Contents& c, const Json& config) {
+std::string chat_template_of(const Contents& c, const Tree& config) {
     if (const auto own = c.checkpoint->asset("chat_template.jinja")) return *own;
-    const auto it = config.find("chat_template");
-    if (it == config.end()) return "";
-    if (it->is_string()) return it->get<std::string>();
-    if (it->is_array())
-        for (const auto& named : *it)
+    const Tree& chat = field(config, "chat_template");
+    if (chat.is_string()) return chat.get<std::string>();
+    if (chat.is_array())
+        for (const auto& named : chat)
             if (named.is_object() && named.value("name", "") == "default")
                 return named.value("template", "");
     return "";
 }
 
-}  // namespace
-
-bool add_tokenizer(const Contents& c, GgufToWrite& gguf) {
-    if (!c.checkpoint->asset("tokenizer.json")) return false;
-    const Json tokenizer = asset(c, "tokenizer.json");
-    const Json model = tokenizer.value("model", Json());
-    if (type_of(model) != "BPE" || !model.contains("vocab") || !model["vocab"].is_object() ||
+void add_keys(const Contents& c, const Tree& tokenizer, GgufToWrite& gguf) {
+    const Tree& model = field(tokenizer, "model");
+    if (type_of(model) != "BPE" || !field(model, "vocab").is_object() ||
         model.value("byte_fallback", false))
         refuse(c, "no byte-level BPE");
     const auto& pre = find_pre_tokenizer(c, tokenizer);
     const auto vocabulary = read_vocabulary(c, tokenizer);
-    const Json config = asset(c, "tokenizer_config.json");
+    const Tree config = asset(c, "tokenizer_config.json");
     gguf.text("tokenizer.ggml.model", "gpt2");
     gguf.text("tokenizer.ggml.pre", pre.name);
     gguf.texts("tokenizer.ggml.tokens", vocabulary.tokens);
@@ -205,9 +210,21 @@ bool add_tokenizer(const Contents& c, GgufToWrite& gguf) {
     gguf.texts("tokenizer.ggml.merges", read_merges(c, model));
     add_special_tokens(c, config, vocabulary, gguf);
     gguf.flag("tokenizer.ggml.add_bos_token",
-              begins_with_special(tokenizer.value("post_processor", Json())));
+              begins_with_special(field(tokenizer, "post_processor")));
     if (const auto chat = chat_template_of(c, config); !chat.empty())
         gguf.text("tokenizer.chat_template", chat);
+}
+
+}  // namespace
+
+bool add_tokenizer(const Contents& c, GgufToWrite& gguf) {
+    if (!c.checkpoint->asset("tokenizer.json")) return false;
+    try {
+        add_keys(c, asset(c, "tokenizer.json"), gguf);
+    } catch (const Tree::exception& error) {
+        fail("{}: the tokenizer's files are damaged: {}", c.checkpoint->path().string(),
+             json_reason(error));
+    }
     return true;
 }
 
