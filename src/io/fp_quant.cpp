@@ -128,7 +128,7 @@ void present_fp_quant(Source& source) {
         rename_module(in, module, *c.scheme);
     }
     in.finish();
-    source.config["quantization_config"] = presented_config(c, settings);
+    source.config["quantization_config"] = presented_config(c, settings, source.path.string());
 }
 
 }  // namespace hb

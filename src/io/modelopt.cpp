@@ -76,7 +76,7 @@ void present_modelopt(Source& source, const Json& settings) {
     Presenter in(source);
     for (const auto& module : in.modules(".weight_scale_2")) rename_module(in, module, *c.scheme);
     in.finish();
-    source.config["quantization_config"] = presented_config(c, settings);
+    source.config["quantization_config"] = presented_config(c, settings, source.path.string());
 }
 
 }  // namespace hb

@@ -201,14 +201,18 @@ Json to_json(const QuantizationConfig& c) {
     return json;
 }
 
-Json presented_config(const QuantizationConfig& config, const Json& settings) {
+Json presented_config(const QuantizationConfig& config, const Json& settings,
+                      const std::string& where) {
     QuantizationConfig c = config;
     const Json* own = find(settings, "halfbyte");
-    if (own && own->is_object()) {
+    if (!own || !own->is_object()) return to_json(c);
+    try {
         read_provenance(*own, c);
-        c.qkv = config.qkv, c.o = config.o, c.gate_up = config.gate_up, c.down = config.down;
         check_rules(c);
+    } catch (const Error& error) {
+        fail("{}: {}", where, error.what());
     }
+    c.qkv = config.qkv, c.o = config.o, c.gate_up = config.gate_up, c.down = config.down;
     return to_json(c);
 }
 

@@ -36,8 +36,9 @@ Json to_json(const QuantizationConfig& config);
 std::optional<QuantizationConfig> quantization_config_of(const Json& model_config);
 
 // to_json of what another layout says, with the rules and the seed under the key "halfbyte" of its
-// own settings where we wrote them.
-Json presented_config(const QuantizationConfig& config, const Json& settings);
+// own settings where we wrote them. `where` begins the error.
+Json presented_config(const QuantizationConfig& config, const Json& settings,
+                      const std::string& where);
 
 // weight_packed, weight_scale, weight_global_scale, input_global_scale, weight_shape as the scheme
 // wants.
