@@ -52,7 +52,8 @@ void convert_command(const ConvertArguments& a) {
 Action define_convert(CLI::App& app) {
     const auto a = std::make_shared<ConvertArguments>();
     add_model(app, a->model);
-    app.add_option("OUT", a->out, "the folder, or the .gguf file, to write; must be empty or absent")
+    app.add_option("OUT", a->out,
+                   "the folder, or the .gguf file, to write; must be empty or absent")
         ->required()
         ->type_name("");
     app.add_option("--to", a->to, "see halfbyte list layouts")->required()->type_name("LAYOUT");

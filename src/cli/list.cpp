@@ -119,7 +119,8 @@ Action define_list(CLI::App& app) {
     const auto a = std::make_shared<Arguments>();
     std::vector<std::string> names;
     for (const Kind& kind : kKinds) names.emplace_back(kind.name);
-    app.add_option("KIND", a->kind, "schemes, scale-rules, transforms, recipes, architectures or layouts")
+    app.add_option("KIND", a->kind,
+                   "schemes, scale-rules, transforms, recipes, architectures or layouts")
         ->required()
         ->check(CLI::IsMember(names));
     add_json(app, a->json);

@@ -21,8 +21,7 @@ std::string text_of(const Source& source, const Json& settings, const char* name
                     const std::string& otherwise) {
     const auto it = settings.find(name);
     if (it == settings.end() || it->is_null()) return otherwise;
-    if (!it->is_string())
-        fail("{}: {}: '{}' is not a text", source.path.string(), kWhere, name);
+    if (!it->is_string()) fail("{}: {}: '{}' is not a text", source.path.string(), kWhere, name);
     return it->get<std::string>();
 }
 
@@ -62,8 +61,7 @@ std::string transform_of(const Source& source, const StoredTensor& tensor) {
         for (std::size_t i = 0; same && i < wanted.values.size(); ++i)
             same = std::abs(found.values[i] - wanted.values[i]) <=
                    std::abs(wanted.values[i]) / 128 + 1e-6;
-        if (same)
-            return kind.name == "identity" ? "none" : fmt::format("{}:{}", kind.name, n);
+        if (same) return kind.name == "identity" ? "none" : fmt::format("{}:{}", kind.name, n);
     }
     fail("{}: tensor '{}' is none of the transforms that halfbyte knows (halfbyte list transforms)",
          source.path.string(), printable(tensor.info.name));
@@ -85,9 +83,10 @@ void read_transform(const Source& source, Presenter& in, const std::string& modu
     std::string& site = site_of(source, c, module);
     const auto [it, first] = seen.emplace(&site, text);
     if (it->second != text)
-        fail("{}: '{}' is rotated by {}, other linears of its place by {}; one transform for a "
-             "place is supported",
-             source.path.string(), printable(module), text, it->second);
+        fail(
+            "{}: '{}' is rotated by {}, other linears of its place by {}; one transform for a "
+            "place is supported",
+            source.path.string(), printable(module), text, it->second);
     site = text;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads ModelOpt's NVFP4 (`quant_method: modelopt`, or only hf_quant_config.json). Per linear M:
-//     weight U8 (out, in/2), weight_scale E4M3 (out, in/16), as compressed-tensors' but for the name
-//     weight_scale_2, input_scale: F32 multipliers, the reciprocals of our divisors
+//     weight U8 (out, in/2), weight_scale E4M3 (out, in/16), as compressed-tensors' but for the
+//     name weight_scale_2, input_scale: F32 multipliers, the reciprocals of our divisors
 // Algorithm NVFP4 quantizes activations under input_scale, W4A16_NVFP4 does not.
 #include "core/error.hpp"
 #include "io/presenter.hpp"

@@ -22,9 +22,9 @@ struct StoredTensor {
     TensorInfo info;
     const StoredType* type = nullptr;  // null: not numbers, raw bytes only
     std::size_t file = 0;
-    std::uint64_t begin = 0;  // within that file
-    std::int64_t heads = 0;   // rows are stored in interleaved RoPE order; 0: as presented
-    float divisor = 1;        // of FP4 blocks
+    std::uint64_t begin = 0;        // within that file
+    std::int64_t heads = 0;         // rows are stored in interleaved RoPE order; 0: as presented
+    float divisor = 1;              // of FP4 blocks
     std::optional<float> original;  // what the file says this number is the reciprocal of
     std::optional<float> value;     // presented instead of the bytes: a single F32
 };

@@ -28,8 +28,8 @@ void add_linear(const Contents& c, const QuantizedLinear& linear,
                 std::vector<TensorToWrite>& tensors) {
     const bool nv = linear.scheme->family == Family::nv;
     if (!nv && linear.scheme->family != Family::mx) return copy_module(c, linear, tensors);
-    tensors.push_back(codes_of(linear, ".weight_packed"));
-    tensors.push_back(scales_of(linear, ".weight_scale", nv ? "F8_E4M3" : "U8"));
+    tensors.push_back(codes_of(c, linear, ".weight_packed"));
+    tensors.push_back(scales_of(c, linear, ".weight_scale", nv ? "F8_E4M3" : "U8"));
     if (nv || linear.divisor != 1)
         tensors.push_back(number_of(linear, ".weight_global_scale", {1}, linear.divisor));
     if (nv && c.quantization->scheme->quantized_activations && linear.input_divisor)

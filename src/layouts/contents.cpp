@@ -14,7 +14,7 @@ namespace hb {
 namespace {
 
 constexpr std::string_view kParts[] = {
-    ".weight",       ".weight_packed",     ".weight_scale",        ".weight_global_scale",
+    ".weight",       ".weight_packed",     ".weight_scale",      ".weight_global_scale",
     ".weight_shape", ".weight_zero_point", ".input_global_scale"};
 
 bool is_plain_type(std::string_view name) {
@@ -117,9 +117,10 @@ std::int64_t part_rows(std::int64_t cols) {
 float reciprocal(float divisor, const std::string& field) {
     const float r = 1 / divisor;
     if (!(r > 1e-30f && r < 1e30f))
-        fail("'{}' would be {}, the reciprocal of {}, which readers refuse: convert to "
-             "compressed-tensors, which stores the divisor itself",
-             field, r, divisor);
+        fail(
+            "'{}' would be {}, the reciprocal of {}, which readers refuse: convert to "
+            "compressed-tensors, which stores the divisor itself",
+            field, r, divisor);
     return r;
 }
 

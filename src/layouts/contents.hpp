@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a checkpoint holds, whatever its layout: the linears that are quantized, as codes, scales and
-// divisors, and every other tensor in the plain type that holds it exactly. Nothing is read that is
-// not needed to know this; a writer asks for one tensor after the other.
+// What a checkpoint holds, whatever its layout: the linears that are quantized, as codes, scales
+// and divisors, and every other tensor in the plain type that holds it exactly. Nothing is read
+// that is not needed to know this; a writer asks for one tensor after the other.
 #pragma once
 
 #include <optional>

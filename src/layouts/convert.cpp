@@ -15,13 +15,15 @@ Conversion convert(const std::string& in, const std::filesystem::path& out, cons
     result.proof = compare(contents, contents_of(back));
     const Proof& p = result.proof;
     if (p.recoded > 0)
-        fail("{}: {} of {} quantized linears have other codes, scales or divisors than {}: this is "
-             "a defect of halfbyte; do not use the copy",
-             out.string(), p.recoded, p.coded, in);
+        fail(
+            "{}: {} of {} quantized linears have other codes, scales or divisors than {}: this is "
+            "a defect of halfbyte; do not use the copy",
+            out.string(), p.recoded, p.coded, in);
     if (p.digest_in != p.digest_out && !options.allow_loss)
-        fail("{}: values differ from {} by up to {}: this is a defect of halfbyte; do not use the "
-             "copy",
-             out.string(), in, p.largest);
+        fail(
+            "{}: values differ from {} by up to {}: this is a defect of halfbyte; do not use the "
+            "copy",
+            out.string(), in, p.largest);
     return result;
 }
 

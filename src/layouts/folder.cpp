@@ -33,9 +33,10 @@ void write_texts(const Checkpoint& from, const fs::path& out) {
 void refuse_rounding(const Contents& c, const WriteOptions& options) {
     for (const auto& tensor : c.tensors)
         if (tensor.rounds && !options.allow_loss)
-            fail("{}: tensor '{}' is {}, which this layout has not and BF16 cannot hold exactly: "
-                 "allow rounding with --allow-loss",
-                 c.checkpoint->path().string(), tensor.name, tensor.stored_type);
+            fail(
+                "{}: tensor '{}' is {}, which this layout has not and BF16 cannot hold exactly: "
+                "allow rounding with --allow-loss",
+                c.checkpoint->path().string(), tensor.name, tensor.stored_type);
 }
 
 void refuse_rotation(const Contents& c, std::string_view layout, std::string_view way_out) {
@@ -54,9 +55,10 @@ void refuse_factor(const Contents& c, std::string_view layout, std::string_view 
 
 void need_quantized(const Contents& c, std::string_view layout) {
     if (c.linears.empty())
-        fail("{}: no linear layer is quantized; {} is for quantized models: run halfbyte quantize "
-             "first",
-             c.checkpoint->path().string(), layout);
+        fail(
+            "{}: no linear layer is quantized; {} is for quantized models: run halfbyte quantize "
+            "first",
+            c.checkpoint->path().string(), layout);
 }
 
 std::vector<TensorToWrite> plain_tensors(const Contents& c) {
@@ -67,19 +69,26 @@ std::vector<TensorToWrite> plain_tensors(const Contents& c) {
     return tensors;
 }
 
-TensorToWrite codes_of(const QuantizedLinear& linear, const std::string& ending) {
-    return {linear.module + ending, "U8", {linear.rows, linear.cols / 2}, [&linear] {
+TensorToWrite codes_of(const Contents& c, const QuantizedLinear& linear,
+                       const std::string& ending) {
+    return {linear.module + ending, "U8", {linear.rows, linear.cols / 2}, [&c, &linear] {
                 const auto q = linear.read(0, linear.rows);
+                c.checkpoint->drop(linear.module);
                 const auto bytes = std::as_bytes(std::span(q.codes.values));
                 return std::vector<std::byte>(bytes.begin(), bytes.end());
             }};
 }
 
-TensorToWrite scales_of(const QuantizedLinear& linear, const std::string& ending,
+TensorToWrite scales_of(const Contents& c, const QuantizedLinear& linear, const std::string& ending,
                         std::string_view dtype) {
-    return {linear.module + ending, std::string(dtype),
+    return {linear.module + ending,
+            std::string(dtype),
             {linear.rows, linear.cols / linear.scheme->group},
-            [&linear] { return narrow_scales(linear.read(0, linear.rows)); }};
+            [&c, &linear] {
+                auto bytes = narrow_scales(linear.read(0, linear.rows));
+                c.checkpoint->drop(linear.module);
+                return bytes;
+            }};
 }
 
 TensorToWrite number_of(const QuantizedLinear& linear, const std::string& ending,
@@ -94,9 +103,10 @@ Json plain_config(const Contents& c) {
     Json config = c.checkpoint->config();
     config.erase("quantization_config");
     if (config.contains("rope_freqs"))
-        fail("{}: the file has rope_freqs.weight, which config.json cannot hold: convert from the "
-             "folder that the file was made from",
-             c.checkpoint->path().string());
+        fail(
+            "{}: the file has rope_freqs.weight, which config.json cannot hold: convert from the "
+            "folder that the file was made from",
+            c.checkpoint->path().string());
     return config;
 }
 

@@ -11,18 +11,19 @@ namespace hb {
 void refuse_rounding(const Contents& contents, const WriteOptions& options);
 // Throws Error when the model is rotated online; `way_out` ends the line.
 void refuse_rotation(const Contents& contents, std::string_view layout, std::string_view way_out);
-// "fp-quant MXFP4 weights divide by 3" and the like: the first divisor of MXFP4 that is not 1.
+// Throws Error when an MXFP4 weight has a divisor that is not 1.
 void refuse_factor(const Contents& contents, std::string_view layout, std::string_view way_out);
-// A model that is not quantized.
+// Throws Error when no linear is quantized.
 void need_quantized(const Contents& contents, std::string_view layout);
 
 // The plain tensors, in their dtypes.
 std::vector<TensorToWrite> plain_tensors(const Contents& contents);
 // Codes (out, in / 2) and scales (out, in / group) of FP4 as compressed-tensors, ModelOpt and
 // FP-Quant have them, under these names.
-TensorToWrite codes_of(const QuantizedLinear& linear, const std::string& ending);
-TensorToWrite scales_of(const QuantizedLinear& linear, const std::string& ending,
-                        std::string_view dtype);
+TensorToWrite codes_of(const Contents& contents, const QuantizedLinear& linear,
+                       const std::string& ending);
+TensorToWrite scales_of(const Contents& contents, const QuantizedLinear& linear,
+                        const std::string& ending, std::string_view dtype);
 TensorToWrite number_of(const QuantizedLinear& linear, const std::string& ending,
                         std::vector<std::int64_t> shape, float value);
 

@@ -27,17 +27,19 @@ Rotation rotation_of(const Contents& c) {
                                 parse_transform(q.down, c.model.intermediate, q.seed)};
     for (const Transform& site : sites)
         if (site != sites[0])
-            fail("{}: rotated by qkv {}, o {}, gate_up {}, down {}; fp-quant has one rotation for "
-                 "all: convert to halfbyte",
-                 c.checkpoint->path().string(), q.qkv, q.o, q.gate_up, q.down);
+            fail(
+                "{}: rotated by qkv {}, o {}, gate_up {}, down {}; fp-quant has one rotation for "
+                "all: convert to halfbyte",
+                c.checkpoint->path().string(), q.qkv, q.o, q.gate_up, q.down);
     Rotation r{"identity", nv ? 16 : 32};
     if (!sites[0].identity()) r = {std::string(sites[0].kind->name), sites[0].block};
     const bool known = r.init == "identity" || r.init == "hadamard" || r.init == "gsr";
     const bool fits = r.block == 32 || r.block == 64 || r.block == 128 || (nv && r.block == 16);
     if (!known || !fits)
-        fail("{}: rotated by {}:{}; fp-quant has hadamard and gsr of {}32, 64 or 128: convert to "
-             "halfbyte",
-             c.checkpoint->path().string(), r.init, r.block, nv ? "16, " : "");
+        fail(
+            "{}: rotated by {}:{}; fp-quant has hadamard and gsr of {}32, 64 or 128: convert to "
+            "halfbyte",
+            c.checkpoint->path().string(), r.init, r.block, nv ? "16, " : "");
     return r;
 }
 
@@ -60,8 +62,8 @@ void add_linear(const Contents& c, const QuantizedLinear& linear, const Rotation
     if (nv && !linear.input_divisor)
         fail("{}: '{}' has no input_global_scale, which fp-quant needs",
              c.checkpoint->path().string(), linear.module);
-    tensors.push_back(codes_of(linear, ".qweight"));
-    tensors.push_back(scales_of(linear, ".scales", "U8"));
+    tensors.push_back(codes_of(c, linear, ".qweight"));
+    tensors.push_back(scales_of(c, linear, ".scales", "U8"));
     tensors.push_back(number_of(linear, ".weight_global_scale", {1}, linear.divisor));
     tensors.push_back(
         number_of(linear, ".act_global_scale", {1}, nv ? *linear.input_divisor : 3.f));
@@ -83,15 +85,12 @@ Notes write_fp_quant(const Contents& c, const std::filesystem::path& out,
     refuse_rounding(c, options);
     std::vector<TensorToWrite> tensors = plain_tensors(c);
     for (const auto& linear : c.linears) add_linear(c, linear, rotation, tensors);
-    Json settings = {{"forward_dtype", scheme.name},
-                     {"forward_method", "abs_max"},
-                     {"backward_dtype", "bf16"},
-                     {"hadamard_group_size", rotation.block},
-                     {"store_master_weights", false},
-                     {"pseudoquantization", false},
-                     {"transform_init", rotation.init},
-                     {"modules_to_not_convert", plain_modules(c)},
-                     {"quant_method", "fp_quant"}};
+    Json settings = {
+        {"forward_dtype", scheme.name},    {"forward_method", "abs_max"},
+        {"backward_dtype", "bf16"},        {"hadamard_group_size", rotation.block},
+        {"store_master_weights", false},   {"pseudoquantization", false},
+        {"transform_init", rotation.init}, {"modules_to_not_convert", plain_modules(c)},
+        {"quant_method", "fp_quant"}};
     settings["halfbyte"] = to_json(*c.quantization)["halfbyte"];
     Json config = plain_config(c);
     config["quantization_config"] = settings;

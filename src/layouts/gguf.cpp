@@ -23,10 +23,11 @@ const StoredType& block_type(const Contents& c, const QuantizedLinear& linear) {
              linear.module, linear.scheme->name);
     const auto& type = *find_stored_type(nv ? "NVFP4" : "MXFP4");
     if (linear.cols % type.block != 0)
-        fail("{}: '{}' has {} columns, not a multiple of the {} in a block of GGUF's {}: quantize "
-             "with --ignore {}",
-             c.checkpoint->path().string(), linear.module, linear.cols, type.block, type.name,
-             linear.module);
+        fail(
+            "{}: '{}' has {} columns, not a multiple of the {} in a block of GGUF's {}: quantize "
+            "with --ignore {}",
+            c.checkpoint->path().string(), linear.module, linear.cols, type.block, type.name,
+            linear.module);
     return type;
 }
 
@@ -40,13 +41,13 @@ std::int64_t permuted_heads(const Contents& c, const GgufArchitecture& arch,
 
 void pack_halves(const std::uint8_t* codes, int n, std::byte* out) {
     const auto code = [&](int i) { return codes[i / 2] >> (i % 2 * 4) & 15; };
-    for (int j = 0; j < n / 2; ++j)
-        out[j] = static_cast<std::byte>(code(j) | code(j + n / 2) << 4);
+    for (int j = 0; j < n / 2; ++j) out[j] = static_cast<std::byte>(code(j) | code(j + n / 2) << 4);
 }
 
-std::vector<std::byte> pack_blocks(const QuantizedLinear& linear, const StoredType& type,
-                                   std::int64_t heads) {
+std::vector<std::byte> pack_blocks(const Contents& c, const QuantizedLinear& linear,
+                                   const StoredType& type, std::int64_t heads) {
     const QTensor q = linear.read(0, linear.rows);
+    c.checkpoint->drop(linear.module);
     const int group = q.scheme->group, groups = type.block / group;
     const std::int64_t blocks = q.cols / type.block;
     std::vector<std::byte> bytes(static_cast<std::size_t>(q.rows * blocks * type.bytes));
@@ -98,8 +99,11 @@ struct Writer {
     void add_linear(const QuantizedLinear& linear) {
         const auto& type = block_type(c, linear);
         const auto heads = permuted_heads(c, arch, linear.module);
-        gguf.tensors.push_back({name(linear.module, ".weight"), {linear.rows, linear.cols}, &type,
-                                [&linear, &type, heads] { return pack_blocks(linear, type, heads); }});
+        gguf.tensors.push_back(
+            {name(linear.module, ".weight"),
+             {linear.rows, linear.cols},
+             &type,
+             [this, &linear, &type, heads] { return pack_blocks(c, linear, type, heads); }});
         if (linear.scheme->family == Family::nv || linear.divisor != 1)
             factor(linear.module, ".scale", linear.divisor);
         if (linear.input_divisor) factor(linear.module, ".input_scale", *linear.input_divisor);
@@ -114,8 +118,8 @@ std::vector<std::byte> q8_blocks(const Checkpoint& from, const PlainTensor& tens
     std::vector<std::byte> bytes;
     const std::int64_t rows = rows_of(tensor), cols = cols_of(tensor);
     for (std::int64_t first = 0; first < rows; first += part_rows(cols)) {
-        const auto q = from.read_q8_rows(tensor.name, first,
-                                         std::min(part_rows(cols), rows - first), cols);
+        const auto q =
+            from.read_q8_rows(tensor.name, first, std::min(part_rows(cols), rows - first), cols);
         for (std::int64_t r = 0; r < q.rows; ++r)
             for (std::int64_t b = 0; b < cols / Q8Tensor::kGroup; ++b) {
                 const auto scale = std::as_bytes(std::span(&q.scales(r, b), 1));
@@ -155,14 +159,13 @@ void Writer::add_plain(const PlainTensor& tensor) {
     const bool q8 = tensor.stored_type == "Q8_0", vector = tensor.shape.size() == 1;
     const auto heads = permuted_heads(c, arch, module);
     const auto* type = find_stored_type(vector ? "F32" : q8 ? "Q8_0" : tensor.dtype);
-    gguf.tensors.push_back(
-        {name(module, ending), tensor.shape, type,
-         [&from = *c.checkpoint, &tensor, vector, q8, heads] {
-             const auto bytes = vector ? as_f32(from, tensor)
-                                : q8   ? q8_blocks(from, tensor)
-                                       : read_plain(from, tensor);
-             return heads == 0 ? bytes : permute(bytes, tensor.shape[0], heads);
-         }});
+    gguf.tensors.push_back({name(module, ending), tensor.shape, type,
+                            [&from = *c.checkpoint, &tensor, vector, q8, heads] {
+                                const auto bytes = vector ? as_f32(from, tensor)
+                                                   : q8   ? q8_blocks(from, tensor)
+                                                          : read_plain(from, tensor);
+                                return heads == 0 ? bytes : permute(bytes, tensor.shape[0], heads);
+                            }});
 }
 
 void Writer::add_rope_factors() {
@@ -197,17 +200,16 @@ void Writer::add_keys() {
     gguf.text("general.name", c.checkpoint->path().filename().string());
     gguf.whole("general.file_type", file_type(c));
     gguf.whole("general.quantization_version", 2);
-    for (const auto& [key, value] :
-         {std::pair<const char*, std::int64_t>{"block_count", m.layers},
-          {"context_length", m.context},
-          {"embedding_length", m.hidden},
-          {"feed_forward_length", m.intermediate},
-          {"attention.head_count", m.heads},
-          {"attention.head_count_kv", m.kv_heads},
-          {"attention.key_length", m.head_dim},
-          {"attention.value_length", m.head_dim},
-          {"rope.dimension_count", m.head_dim},
-          {"vocab_size", m.vocab}})
+    for (const auto& [key, value] : {std::pair<const char*, std::int64_t>{"block_count", m.layers},
+                                     {"context_length", m.context},
+                                     {"embedding_length", m.hidden},
+                                     {"feed_forward_length", m.intermediate},
+                                     {"attention.head_count", m.heads},
+                                     {"attention.head_count_kv", m.kv_heads},
+                                     {"attention.key_length", m.head_dim},
+                                     {"attention.value_length", m.head_dim},
+                                     {"rope.dimension_count", m.head_dim},
+                                     {"vocab_size", m.vocab}})
         gguf.whole(prefix + key, value);
     if (m.sliding_window > 0) gguf.whole(prefix + "attention.sliding_window", m.sliding_window);
     gguf.real(prefix + "attention.layer_norm_rms_epsilon", static_cast<double>(m.norm_eps));
@@ -236,14 +238,15 @@ Json own_config(const Contents& c) {
 
 Notes write_gguf_model(const Contents& c, const std::filesystem::path& out,
                        const WriteOptions& options) {
-    refuse_rotation(c, "gguf", "convert to halfbyte or fp-quant, or quantize with --transform none");
+    refuse_rotation(c, "gguf",
+                    "convert to halfbyte or fp-quant, or quantize with --transform none");
     for (const auto& tensor : c.tensors)
         if (tensor.rounds && tensor.stored_type != "Q8_0" && !options.allow_loss)
-            fail("{}: tensor '{}' is {}, which is not written, and BF16 cannot hold it exactly: "
-                 "allow rounding with --allow-loss",
-                 c.checkpoint->path().string(), tensor.name, tensor.stored_type);
-    if (std::filesystem::exists(out))
-        fail("{} exists already: choose another name", out.string());
+            fail(
+                "{}: tensor '{}' is {}, which is not written, and BF16 cannot hold it exactly: "
+                "allow rounding with --allow-loss",
+                c.checkpoint->path().string(), tensor.name, tensor.stored_type);
+    if (std::filesystem::exists(out)) fail("{} exists already: choose another name", out.string());
     Writer w{c, architecture_of(c), {}, {}, {}};
     for (const auto& tensor : c.tensors) w.add_plain(tensor);
     for (const auto& linear : c.linears) w.add_linear(linear);

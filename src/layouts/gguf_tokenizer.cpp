@@ -18,9 +18,10 @@ using Tree = nlohmann::json;  // finds keys in a tree: a vocabulary has 10^5
 constexpr int kNormal = 1, kControl = 3, kUserDefined = 4, kUnused = 5;
 
 [[noreturn]] void refuse(const Contents& c, std::string_view what) {
-    fail("{}: tokenizer.json has {}, which a GGUF cannot hold: without the file, the model is "
-         "converted without its tokenizer",
-         c.checkpoint->path().string(), what);
+    fail(
+        "{}: tokenizer.json has {}, which a GGUF cannot hold: without the file, the model is "
+        "converted without its tokenizer",
+        c.checkpoint->path().string(), what);
 }
 
 const Tree& field(const Tree& json, const char* name) {  // null when absent
@@ -66,13 +67,15 @@ const PreTokenizer& find_pre_tokenizer(const Contents& c, const Tree& tokenizer)
     const auto parts = parts_of(field(tokenizer, "pre_tokenizer"), "pretokenizers");
     const bool nfc = type_of(field(tokenizer, "normalizer")) == "NFC";
     const bool none = field(tokenizer, "normalizer").is_null();
+    const bool ignores = field(tokenizer, "model").value("ignore_merges", false);
     std::vector<std::string_view> known;
     for (const auto& pre : pre_tokenizers()) {
-        if (matches(pre, parts) && (nfc || none) && nfc == pre.nfc) return pre;
+        if (matches(pre, parts) && (nfc || none) && nfc == pre.nfc && ignores == pre.ignore_merges)
+            return pre;
         known.push_back(pre.name);
     }
-    refuse(c, fmt::format("a pre_tokenizer or normalizer that is none of {}",
-                          fmt::join(known, ", ")));
+    refuse(c,
+           fmt::format("a pre_tokenizer or normalizer that is none of {}", fmt::join(known, ", ")));
 }
 
 struct Vocabulary {

@@ -23,7 +23,7 @@ using Notes = std::vector<std::string>;
 
 struct Layout {
     std::string_view name, help;
-    std::string_view holds;  // schemes
+    std::string_view holds;              // schemes
     std::string_view rotations, factor;  // online rotations; MXFP4's divisor of 3
     bool folder;                         // else a single file
     Notes (*write)(const Contents& contents, const std::filesystem::path& out,

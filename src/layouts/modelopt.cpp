@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ModelOpt's NVFP4: compressed-tensors' codes and scales under the names weight and weight_scale;
-// the divisors as multipliers weight_scale_2 and input_scale. A divisor that its multiplier does not
-// give back stands in the metadata.
+// the divisors as multipliers weight_scale_2 and input_scale. A divisor that its multiplier does
+// not give back stands in the metadata.
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "layouts/folder.hpp"
@@ -10,8 +10,7 @@ namespace hb {
 namespace {
 
 TensorToWrite multiplier(const QuantizedLinear& linear, const std::string& ending, float divisor) {
-    auto tensor =
-        number_of(linear, ending, {}, reciprocal(divisor, linear.module + ending));
+    auto tensor = number_of(linear, ending, {}, reciprocal(divisor, linear.module + ending));
     tensor.original = original_of(divisor);
     return tensor;
 }
@@ -25,8 +24,8 @@ std::vector<TensorToWrite> tensors_of_linears(const Contents& c, bool inputs) {
         if (inputs && !linear.input_divisor)
             fail("{}: '{}' has no input_global_scale, which W4A4 needs",
                  c.checkpoint->path().string(), linear.module);
-        tensors.push_back(codes_of(linear, ".weight"));
-        tensors.push_back(scales_of(linear, ".weight_scale", "F8_E4M3"));
+        tensors.push_back(codes_of(c, linear, ".weight"));
+        tensors.push_back(scales_of(c, linear, ".weight_scale", "F8_E4M3"));
         tensors.push_back(multiplier(linear, ".weight_scale_2", linear.divisor));
         if (inputs) tensors.push_back(multiplier(linear, ".input_scale", *linear.input_divisor));
     }
@@ -42,8 +41,9 @@ Json arguments() {
 Notes write_modelopt(const Contents& c, const std::filesystem::path& out,
                      const WriteOptions& options) {
     need_quantized(c, "modelopt");
-    refuse_rotation(c, "modelopt", "convert to halfbyte or fp-quant, or quantize with "
-                                   "--transform none");
+    refuse_rotation(c, "modelopt",
+                    "convert to halfbyte or fp-quant, or quantize with "
+                    "--transform none");
     refuse_rounding(c, options);
     const bool inputs = c.quantization->scheme->quantized_activations;
     auto tensors = tensors_of_linears(c, inputs);

@@ -32,8 +32,8 @@ Tensors tensors_of(const Contents& c) {
 void same_names(const Contents& a, const Tensors& in, const Contents& b, const Tensors& out) {
     for (const auto& [name, tensor] : in)
         if (!out.contains(name))
-            fail("{}: tensor '{}' of {} is missing", b.checkpoint->path().string(),
-                 printable(name), a.checkpoint->path().string());
+            fail("{}: tensor '{}' of {} is missing", b.checkpoint->path().string(), printable(name),
+                 a.checkpoint->path().string());
     for (const auto& [name, tensor] : out) {
         const auto it = in.find(name);
         if (it == in.end() || it->second.rows() != tensor.rows() ||

@@ -96,8 +96,8 @@ protected:
 };
 
 TEST_F(Convert, ProvesItselfAndTalksAsBefore) {
-    const Ran ran = run({"convert", path("in"), path("m.gguf"), "--to", "gguf", "--json",
-                         path("proof.json")});
+    const Ran ran =
+        run({"convert", path("in"), path("m.gguf"), "--to", "gguf", "--json", path("proof.json")});
     ASSERT_TRUE(succeeded(ran));
     EXPECT_NE(ran.out.find("largest difference 0"), std::string::npos);
     EXPECT_NE(ran.out.find("14 linears with the same codes"), std::string::npos);
@@ -106,8 +106,8 @@ TEST_F(Convert, ProvesItselfAndTalksAsBefore) {
     EXPECT_EQ(proof["largest_difference"], 0);
     EXPECT_EQ(proof["digest_in"], proof["digest_out"]);
     EXPECT_EQ(text("m.gguf"), text("in"));
-    ASSERT_TRUE(succeeded(run({"convert", path("m.gguf"), path("back"), "--to",
-                               "compressed-tensors"})));
+    ASSERT_TRUE(
+        succeeded(run({"convert", path("m.gguf"), path("back"), "--to", "compressed-tensors"})));
     EXPECT_EQ(content(folder / "back/model.safetensors"), content(folder / "in/model.safetensors"));
     EXPECT_EQ(text("back"), text("in"));
 }

@@ -42,12 +42,10 @@ inline Json config_json(const Shape& s) {
                    {"hidden_act", "silu"},
                    {"tie_word_embeddings", s.tied},
                    {"eos_token_id", {3, 5}}};
-    config["rope_parameters"] = {{"rope_type", "llama3"},
-                                 {"rope_theta", 500000.0},
-                                 {"factor", 8.0},
-                                 {"low_freq_factor", 1.0},
-                                 {"high_freq_factor", 4.0},
-                                 {"original_max_position_embeddings", 64}};
+    config["rope_parameters"] = {
+        {"rope_type", "llama3"},   {"rope_theta", 500000.0},
+        {"factor", 8.0},           {"low_freq_factor", 1.0},
+        {"high_freq_factor", 4.0}, {"original_max_position_embeddings", 64}};
     return config;
 }
 
@@ -98,9 +96,9 @@ struct ModelOptions {
     Shape shape;
     std::string scheme = "nvfp4";
     std::uint64_t seed = 1;
-    bool extreme = true;     // scales and divisors
-    bool one_dense = true;   // blocks.1.mlp.up_proj stays in bf16
-    float mx_divisor = 1;    // of MXFP4 weights
+    bool extreme = true;    // scales and divisors
+    bool one_dense = true;  // blocks.1.mlp.up_proj stays in bf16
+    float mx_divisor = 1;   // of MXFP4 weights
     std::string transform = "none";
 };
 
@@ -115,8 +113,8 @@ inline void write_model(const std::filesystem::path& folder, const ModelOptions&
     const auto add = [&](const std::string& name, std::vector<std::int64_t> shape) {
         const bool vector = shape.size() == 1;
         const bool norm = name.find("norm") != std::string::npos;
-        tensors.push_back(random_bf16(name, std::move(shape), vector ? 0.1f : 0.2f,
-                                      norm ? 1.f : 0.f, ++salt));
+        tensors.push_back(
+            random_bf16(name, std::move(shape), vector ? 0.1f : 0.2f, norm ? 1.f : 0.f, ++salt));
     };
     add("model.embed_tokens.weight", {s.vocab, s.hidden});
     if (!s.tied) add("lm_head.weight", {s.vocab, s.hidden});

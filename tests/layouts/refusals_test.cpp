@@ -30,9 +30,9 @@ void expect_refused(const ModelOptions& o, const char* layout, const char* reaso
                     const char* way_out) {
     const TemporaryFolder folder;
     test::write_model(folder.path / "in", o);
-    EXPECT_THAT([&] { convert_to(folder.path / "in", folder.path / "out", layout); },
-                ThrowsMessage<Error>(
-                    AllOf(HasSubstr(reason), HasSubstr(way_out), Not(HasSubstr("\n")))))
+    EXPECT_THAT(
+        [&] { convert_to(folder.path / "in", folder.path / "out", layout); },
+        ThrowsMessage<Error>(AllOf(HasSubstr(reason), HasSubstr(way_out), Not(HasSubstr("\n")))))
         << layout;
     EXPECT_FALSE(fs::exists(folder.path / "out")) << layout;
 }
@@ -108,8 +108,7 @@ void put_changed(const fs::path& folder, const char* layout, const char* scheme,
         const auto part = bytes.subspan(header.data_offset + e.begin, e.end - e.begin);
         const std::vector<std::byte> copy(part.begin(), part.end());
         tensors.push_back({e.name, e.dtype, e.shape, [copy] { return copy; }});
-        if (const auto it = header.metadata.find(original_key(e.name));
-            it != header.metadata.end())
+        if (const auto it = header.metadata.find(original_key(e.name)); it != header.metadata.end())
             tensors.back().original = std::stof(it->second);
     }
     Json config = Json::parse(read_file(folder / "good/config.json"));
@@ -187,7 +186,9 @@ TEST(Damaged, FpQuantAndModelOptFoldersGiveOneLine) {
         {"modelopt", "nvfp4", without("input_scale"), "up_proj.input_scale' is missing"},
         {"modelopt", "nvfp4", without("weight_scale"), "up_proj.weight_scale' is missing"},
         {"modelopt", "nvfp4",
-         [](auto& tensors, Json&) { tensor(tensors, "weight_scale_2").shape = {1, 1}; },
+         [](auto& tensors, Json&) {
+             tensor(tensors, "weight_scale_2").shape = {1, 1};
+         },
          "wanted one number"},
     };
     for (const auto& c : cases) {
@@ -204,8 +205,7 @@ TEST(Damaged, FpQuantAndModelOptFoldersGiveOneLine) {
 TEST(ModelOpt, AnOriginalIsUsedOnlyForItsMultiplier) {
     constexpr float kDivisor = 915.06384f;
     ASSERT_NE(1 / (1 / kDivisor), kDivisor);
-    for (const auto& [multiplier, wanted] :
-         {std::pair{1 / kDivisor, kDivisor}, {0.25f, 4.f}}) {
+    for (const auto& [multiplier, wanted] : {std::pair{1 / kDivisor, kDivisor}, {0.25f, 4.f}}) {
         const TemporaryFolder folder;
         put_changed(folder.path, "modelopt", "nvfp4", [&](auto& tensors, Json&) {
             auto& t = tensor(tensors, "weight_scale_2");

@@ -107,8 +107,8 @@ TEST(RoundTrip, ThroughAllLayoutsInARow) {
     const ModelOptions o;
     test::write_model(folder.path / "0", o);
     int step = 0;
-    for (const char* layout : {"modelopt", "gguf", "fp-quant", "gguf", "modelopt", "halfbyte",
-                               "compressed-tensors"}) {
+    for (const char* layout :
+         {"modelopt", "gguf", "fp-quant", "gguf", "modelopt", "halfbyte", "compressed-tensors"}) {
         const auto from = folder.path / std::to_string(step);
         convert_to(from, folder.path / std::to_string(++step), layout);
     }
