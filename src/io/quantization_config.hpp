@@ -35,6 +35,11 @@ Json to_json(const QuantizationConfig& config);
 // else.
 std::optional<QuantizationConfig> quantization_config_of(const Json& model_config);
 
+// to_json of what another layout says, with the rules and the seed under the key "halfbyte" of its
+// own settings where we wrote them. `where` begins the error.
+Json presented_config(const QuantizationConfig& config, const Json& settings,
+                      const std::string& where);
+
 // weight_packed, weight_scale, weight_global_scale, input_global_scale, weight_shape as the scheme
 // wants.
 std::vector<TensorToWrite> tensors_of(const std::string& module, const QTensor& weight,
