@@ -14,23 +14,26 @@ namespace {
 constexpr std::uint32_t kInfinity = 0x7f800000;
 constexpr std::uint16_t kNan = 0x7fc0;
 
-// Calls put(i, code plus 128) for each i < n; under a scale of zero or NaN all codes are 0.
-template <class Put>
-void each_code(const float* x, std::int64_t n, std::uint16_t scale, Put put) {
-    const float step = bf16_to_float(scale);
-    const bool plain = step > 0;
-    for (std::int64_t first = 0; first < n; first += 16) {
-        const std::int64_t count = std::min<std::int64_t>(16, n - first);
-        std::uint8_t codes[16];
-        for (std::int64_t i = 0; i < count; ++i)
-            codes[i] = plain ? Int8::encode(x[first + i] / step) : 0;
-        for (std::int64_t i = 0; i < count; ++i)
-            put(first + i, static_cast<std::uint8_t>(codes[i] + 128));
-    }
+constexpr int kStep = 16;  // numbers of a head: a panel of values, half a block of keys
+
+// Codes plus 128; all are of 0 under a scale of zero or NaN.
+void encode(const float* x, int n, float scale, std::uint8_t (&codes)[kStep]) {
+    float quotients[kStep] = {};
+    if (scale > 0)
+        for (int i = 0; i < n; ++i) quotients[i] = x[i] / scale;
+    for (int i = 0; i < kStep; ++i)
+        codes[i] = static_cast<std::uint8_t>(Int8::encode(quotients[i]) + 128);
 }
 
-int in_lanes(std::int64_t k) {  // k's place in the lane order of its block
-    return static_cast<int>(k % 16 * 2 + k / 16 % 2);
+// Calls put(first, count, codes) for x (n), step by step.
+template <class Put>
+void each_step(const float* x, std::int64_t n, std::uint16_t scale, Put put) {
+    std::uint8_t codes[kStep];
+    for (std::int64_t first = 0; first < n; first += kStep) {
+        const auto count = static_cast<int>(std::min<std::int64_t>(kStep, n - first));
+        encode(x + first, count, bf16_to_float(scale), codes);
+        put(first, count, codes);
+    }
 }
 
 }  // namespace
@@ -51,15 +54,21 @@ void put_codes(KvCache& cache, std::int64_t position, std::int64_t head, const f
     const auto at = static_cast<std::size_t>(first + position);
     cache.key_scales[at] = code_scale(key, dim);
     cache.value_scales[at] = code_scale(value, dim);
-    std::uint8_t* to = cache.key_codes.data() + (first + position / 16 * 16) * key_width;
-    each_code(key, dim, cache.key_scales[at], [&](std::int64_t d, std::uint8_t code) {
-        to[d / 32 * kTile + q8_code_byte(static_cast<int>(position % 16), in_lanes(d))] = code;
-    });
-    to = cache.value_codes.data() + first * value_width + position / 32 * kTile;
-    each_code(value, dim, cache.value_scales[at], [&](std::int64_t d, std::uint8_t code) {
-        to[d / 16 * 16 * cache.capacity +
-           q8_code_byte(static_cast<int>(d % 16), in_lanes(position))] = code;
-    });
+    const auto row = static_cast<int>(position % 16);
+    std::uint8_t* to = cache.key_codes.data() + (first + position - row) * key_width;
+    each_step(key, dim, cache.key_scales[at],
+              [&](std::int64_t d, int count, const std::uint8_t* codes) {
+                  std::uint8_t* tile = to + d / kBlock * kTile;
+                  const auto half = static_cast<int>(d / kStep % 2);
+                  for (int i = 0; i < count; ++i) tile[q8_code_byte(row, 2 * i + half)] = codes[i];
+              });
+    const int lane = 2 * row + static_cast<int>(position / 16 % 2);
+    to = cache.value_codes.data() + first * value_width + position / kBlock * kTile;
+    each_step(value, dim, cache.value_scales[at],
+              [&](std::int64_t d, int count, const std::uint8_t* codes) {
+                  std::uint8_t* tile = to + d * cache.capacity;
+                  for (int i = 0; i < count; ++i) tile[q8_code_byte(i, lane)] = codes[i];
+              });
 }
 
 }  // namespace hb

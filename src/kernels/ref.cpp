@@ -192,8 +192,7 @@ float score(const Look& l, int r, std::int64_t position) {
     m.coding = l.key_codes ? Coding::int8 : Coding::none;
     m.b_stride = l.key_blocks * kTile;
     m.blocks = l.key_blocks;
-    const float s =
-        dot(m, r, static_cast<int>(position / 16), static_cast<int>(position % 16), 0);
+    const float s = dot(m, r, static_cast<int>(position / 16), static_cast<int>(position % 16), 0);
     return l.key_codes ? s * bf16_to_float(l.key_scales[position]) : s;
 }
 float value(const Look& l, std::int64_t position, std::int64_t i) {

@@ -58,8 +58,7 @@ Matrix<double> held(const Shape& s, const Matrix<float>& x, Kind kind) {
     return out;
 }
 
-Matrix<float> at_once(const Kernels& kernels, int count, const Shape& s, const Rows& x,
-                      Kind kind) {
+Matrix<float> at_once(const Kernels& kernels, int count, const Shape& s, const Rows& x, Kind kind) {
     Threads threads(count);
     KvCache cache = cache_for(s, kind);
     append(cache, threads, x.k.view(), x.v.view());
@@ -108,8 +107,7 @@ TEST_P(Attention, IsTheFormula) {
                 for (std::int64_t d = 0; d < s.dim; ++d) {
                     double wanted = 0, magnitude = 0;
                     for (std::int64_t p = begin; p <= r; ++p) {
-                        const double term =
-                            e[static_cast<std::size_t>(p)] / sum * v(p, kv + d);
+                        const double term = e[static_cast<std::size_t>(p)] / sum * v(p, kv + d);
                         wanted += term;
                         magnitude += std::fabs(term);
                     }

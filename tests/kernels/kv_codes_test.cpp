@@ -47,8 +47,7 @@ TEST(KvCodes, AreTheNearestUnderTheSmallestScaleThatDoesNotClip) {
     const auto check = [&](const Matrix<float>& x, const auto& scales, const auto& code_of) {
         for (std::int64_t r = 0; r < kPositions; ++r) {
             for (std::int64_t head = 0; head < kHeads; ++head) {
-                const std::uint16_t bits =
-                    scales[static_cast<std::size_t>(head * c.capacity + r)];
+                const std::uint16_t bits = scales[static_cast<std::size_t>(head * c.capacity + r)];
                 const double scale = bf16_to_float(bits), most = largest(x, r, head);
                 ASSERT_GE(scale * 127, most * (1 - 0x1p-23));
                 ASSERT_LT(bf16_to_float(static_cast<std::uint16_t>(bits - 1)) * 127., most);
@@ -115,6 +114,24 @@ TEST(KvCodes, NanReachesTheOutput) {
         Matrix<float> out(1, 32);
         attention(*kernels, one, x.view().middle_rows(39, 1), 39, cache, 1, 0, out.view());
         EXPECT_TRUE(std::isnan(out(0, 0))) << name_of(*kernels);
+    }
+}
+
+// Probabilities times scales that leave the normal numbers.
+TEST(KvCodes, EveryEntryGivesTheBitsOfRefWithTinyAndHugeValues) {
+    Threads one(1);
+    for (const float size : {1e-35f, 1e34f}) {
+        const auto q = normal_matrix(90, kDim, 1, 8), k = normal_matrix(90, kDim, 2),
+                   v = normal_matrix(90, kDim, 3, size);
+        KvCache cache(1, kDim, 96, Precision::bf16, true);
+        append(cache, one, k.view(), v.view());
+        Matrix<float> wanted(90, kDim), out(90, kDim);
+        attention(ref(), one, q.view(), 0, cache, 1, 0, wanted.view());
+        EXPECT_NE(wanted(89, 0), 0);
+        for (const Kernels* kernels : wide_kernels()) {
+            attention(*kernels, one, q.view(), 0, cache, 1, 0, out.view());
+            EXPECT_EQ(difference(wanted, out), "") << name_of(*kernels) << ' ' << size;
+        }
     }
 }
 
