@@ -165,6 +165,7 @@ Decoder load_decoder(const Checkpoint& checkpoint, Threads& threads, const LoadO
     check_model_tensors(checkpoint, config);
     const auto quantization = quantization_config_of(checkpoint.config());
     decoder.precision = quantization ? Precision::bf16 : options.baseline_precision;
+    decoder.kv = options.kv;
     if (!config.tied) decoder.embedding = load_embedding(checkpoint, config);
     Head head = load_head(checkpoint, config, options.head, options.storage, threads);
     decoder.head = std::move(head.weight);

@@ -102,6 +102,8 @@ struct ExpandPart {
             any_part<Coding::mx>(from, moderate, part, to);
         else if (coding == Coding::nv)
             any_part<Coding::nv>(from, moderate, part, to);
+        else if (coding == Coding::int8)
+            any_part<Coding::int8>(from, moderate, part, to);
         else
             any_part<Coding::q8>(from, moderate, part, to);
     }
@@ -163,7 +165,7 @@ void multiply_amx(const Multiply& m) {
 void look_amx(const Look& l) {
     if (l.wide_keys) return look_by(l, kTileRows, multiply);
     TileUnit unit;
-    look_by(l, 32, [&](const Multiply& m) { multiply_plain(m, unit, ExpandPart{}); });
+    look_by(l, 32, [&](const Multiply& m) { multiply_narrow(m, unit, ExpandPart{}); });
 }
 
 }  // namespace

@@ -56,7 +56,8 @@ struct Operand {
 // l of part q holding the codes of row l at positions 4 q .. 4 q + 3 of the lane order, plus 128;
 // then the block's 16 scales in fp16. Code * scale has up to 18 bits, so here the number that a
 // code stands for is *defined* as bf16(code * scale), to nearest, ties to even, zero as +0.
-enum class Coding { none, mx, nv, q8 };
+// Keys and values in int8 are laid out as Q8_0 without its scales, and stand for the codes alone.
+enum class Coding { none, mx, nv, q8, int8 };
 struct PackedMatrix {
     std::int64_t n = 0, k = 0;
     Precision precision = Precision::bf16;
@@ -159,17 +160,22 @@ bool to_mx_codes(const Kernels& kernels, const Operand& x, std::uint8_t* out);
 void from_mx_codes(const Kernels& kernels, const std::uint8_t* codes, Operand& x);
 
 // Keys and values of one layer and one sequence, packed as right sides: keys (position, head_dim),
-// values (head_dim, position). bf16, or f32 for a baseline whose activations are fp32.
+// values (head_dim, position). bf16, or f32 for a baseline whose activations are fp32, or `coded`:
+// int8 codes and a bf16 scale for each head and position; queries and probabilities are bf16 then.
 struct KvCache {
     std::int64_t kv_heads = 0, head_dim = 0, capacity = 0, length = 0;  // capacity: multiple of 32
     Precision precision = Precision::bf16;
+    bool coded = false;
     AlignedVector<std::uint16_t> narrow_keys, narrow_values;
     AlignedVector<float> wide_keys, wide_values;
+    AlignedVector<std::uint8_t> key_codes, value_codes;
+    AlignedVector<std::uint16_t> key_scales, value_scales;  // (kv_heads, capacity)
 
     KvCache() = default;
     KvCache(std::int64_t kv_heads, std::int64_t head_dim, std::int64_t capacity,
-            Precision precision);
+            Precision precision, bool coded = false);
 };
+std::int64_t bytes_of(const KvCache& cache);
 // Rows k, v (rows, kv_heads * head_dim) become positions length, length + 1, ...; unused places
 // stay zero.
 void append(KvCache& cache, Threads& threads, View<const float> k, View<const float> v);
