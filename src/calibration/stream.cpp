@@ -136,6 +136,7 @@ void Stream::enter_mlp_again(const Runtime& own, int thread, std::int64_t sequen
     if (!keeps_x2_) return enter_mlp(own, *left_, h, scratch);
     shape_operand(h.rows, h.cols, Precision::bf16, scratch.quantized);
     between_.load(thread, sequence, first, scratch.quantized);
+    make_whole(*own.kernels, scratch.quantized);
 }
 
 // Rows of the site's input, once the stream has moved up to it: x1 for site 1 and h for the others;

@@ -2,6 +2,7 @@
 // The left side of a product in one pass over x: a few rows at a time are copied (or normed) to a
 // buffer that stays in L1 or L2, transformed, quantized there and stored in lane order.
 #include <algorithm>
+#include <atomic>
 #include <vector>
 
 #include "core/error.hpp"
@@ -71,6 +72,8 @@ Multiply left_of(const Operand& a, std::int64_t row, std::int64_t rows) {
     m.a_step = a.step();
     m.a_stride = m.blocks * kTile;
     m.rows = static_cast<int>(rows);
+    m.whole_a = a.is_whole ? a.whole.data() + row * m.blocks : nullptr;
+    m.whole_stride = m.blocks;
     if (a.precision == Precision::bf16)
         m.narrow_a = a.narrow.data() + a.at(row);
     else
@@ -94,6 +97,7 @@ void take_right(Multiply& m, const PackedMatrix& b, std::int64_t panel, std::int
 void take_span(Multiply& m, std::int64_t block, std::int64_t blocks) {
     if (m.narrow_a) m.narrow_a += block * m.a_step;
     if (m.wide_a) m.wide_a += block * m.a_step;
+    if (m.whole_a) m.whole_a += block;
     if (m.narrow_b) m.narrow_b += block * kTile;
     if (m.wide_b) m.wide_b += block * kTile;
     if (m.coded_b) m.coded_b += block * coded_bytes(m.coding);
@@ -108,6 +112,18 @@ void shape_operand(std::int64_t rows, std::int64_t k, Precision precision, Opera
         make_room(out, out.narrow);
     else
         make_room(out, out.wide);
+    out.whole.clear();
+    out.is_whole = false;
+}
+
+void make_whole(const Kernels& kernels, Operand& x) {
+    if (!kernels.to_whole) return;
+    const std::int64_t blocks = x.padded_k() / kBlock;
+    x.whole.resize(static_cast<std::size_t>(x.rows * blocks));
+    x.is_whole = true;
+    for (std::int64_t r = 0; x.is_whole && r < x.rows; ++r)
+        x.is_whole = kernels.to_whole(x.narrow.data() + x.at(r), x.step(), blocks,
+                                      x.whole.data() + r * blocks);
 }
 
 Preparer::Preparer(const Kernels& kernels, const Transform& t, const ActivationQuantizer* q,
@@ -119,6 +135,11 @@ Preparer::Preparer(const Kernels& kernels, const Transform& t, const ActivationQ
       fast_transform_(false),
       out_(out) {
     check(out.k, t, q);
+    if (q && q->scheme->family == Family::mx && kernels.to_whole && out.whole.empty() &&
+        out.precision == Precision::bf16) {
+        out.whole.resize(static_cast<std::size_t>(out.rows * out.padded_k() / kBlock));
+        out.is_whole = true;
+    }
     if (t.identity()) return;
     fast_transform_ = t.kind->name == "hadamard" || t.kind->name == "randomized-hadamard";
     if (t.kind->name != "randomized-hadamard") return;
@@ -163,7 +184,16 @@ void Preparer::operator()(float* x, float* spare, std::int64_t row, std::int64_t
         const std::int64_t at = out_.at(row + r) + column / kBlock * out_.step();
         kernels_.to_lanes(from + r * width, width, narrow ? out_.narrow.data() + at : nullptr,
                           narrow ? nullptr : out_.wide.data() + at, out_.step());
+        if (!out_.whole.empty()) make_whole_row(row + r, column, width);
     }
+}
+
+// Others may find at the same time that their blocks are not whole.
+void Preparer::make_whole_row(std::int64_t row, std::int64_t column, std::int64_t width) const {
+    const std::int64_t block = column / kBlock, blocks = out_.padded_k() / kBlock;
+    if (!kernels_.to_whole(out_.narrow.data() + out_.at(row) + block * out_.step(), out_.step(),
+                           width / kBlock, out_.whole.data() + row * blocks + block))
+        std::atomic_ref(out_.is_whole).store(false, std::memory_order_relaxed);
 }
 
 void prepare_operand(const Kernels& kernels, Threads& threads, View<const float> x,

@@ -23,6 +23,7 @@ private:
     void transform_row(float* x, std::int64_t n) const;
     void quantize_rows(const float* x, std::int64_t rows, std::int64_t n, std::int64_t width,
                        float* y) const;
+    void make_whole_row(std::int64_t row, std::int64_t column, std::int64_t width) const;
 
     const Kernels& kernels_;
     const Transform& transform_;

@@ -281,6 +281,7 @@ const Kernels kRefKernels = {
     transpose,
     hadamard,
     to_lanes,
+    nullptr,
     to_bf16,
     from_bf16,
     {refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse,
