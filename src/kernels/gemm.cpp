@@ -43,7 +43,7 @@ Cut choose_cut(std::int64_t rows, std::int64_t panels, int threads) {
 }
 
 // Blocks of k taken at a time, so that the left rows of a task stay in L2.
-constexpr std::int64_t kSpan = 64;
+constexpr std::int64_t kSpan = 64, kFewRows = 8;  // few rows stay there anyway
 
 constexpr std::int64_t kGateRows = 256, kGateColumns = 128, kPrepareRows = 16;
 
@@ -91,18 +91,19 @@ void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const Pack
         const std::int64_t row = i / across * cut.rows, rows = std::min(cut.rows, a.rows - row);
         const std::int64_t first = i % across * cut.panels,
                            end = std::min(first + cut.panels, panels);
-        const std::int64_t blocks = a.padded_k() / kBlock;
-        for (std::int64_t block = 0; block < blocks; block += kSpan) {
+        const std::int64_t blocks = a.padded_k() / kBlock,
+                           span = a.rows <= kFewRows ? blocks : kSpan;
+        for (std::int64_t block = 0; block < blocks; block += span) {
             for (std::int64_t panel = first; panel < end; panel += step) {
                 const std::int64_t width = 16 * std::min(step, end - panel), column = 16 * panel;
                 Multiply m = left_of(a, row, rows);
                 take_right(m, b, panel, width / 16);
-                take_span(m, block, std::min(kSpan, blocks - block));
+                take_span(m, block, std::min(span, blocks - block));
                 m.resume = block > 0;
-                m.c = blocks > kSpan ? acc + (panel - first) * 16 * rows : acc;
+                m.c = blocks > span ? acc + (panel - first) * 16 * rows : acc;
                 m.c_stride = width;
                 kernels.multiply(m);
-                if (block + kSpan < blocks) continue;
+                if (block + span < blocks) continue;
                 kernels.finish({m.c, width, c.row(row) + column, c.stride, rows,
                                 std::min(c.cols - column, width), alpha,
                                 bias ? bias + column : nullptr, add});
