@@ -21,9 +21,9 @@ void look(const Look& l) {
 }  // namespace
 
 const Kernels kAvx2Kernels = {
-    "avx2",  kTilePanels, multiply,   expand,   finish,     transpose, hadamard,      to_lanes,
-    nullptr, to_bf16,     from_bf16,  kFastRules, rms_norm, silu_multiply, look,     sum_exp,
-    kl_divergence,
+    "avx2",   kTilePanels,   multiply, expand,  finish,        transpose,
+    hadamard, to_lanes,      nullptr,  to_bf16, from_bf16,     kFastRules,
+    rms_norm, silu_multiply, look,     sum_exp, kl_divergence,
 };
 
 }  // namespace hb

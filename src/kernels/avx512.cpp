@@ -23,9 +23,9 @@ void look(const Look& l) {
 }  // namespace
 
 const Kernels kAvx512Kernels = {
-    "avx512vnni",  kTilePanels, multiply_any, expand,        finish,     transpose,
-    hadamard,      to_lanes,    to_whole,     to_bf16,       from_bf16,  kFastRules,
-    rms_norm,      silu_multiply, look,       sum_exp,       kl_divergence,
+    "avx512vnni", kTilePanels,   multiply_any, expand,  finish,        transpose,
+    hadamard,     to_lanes,      to_whole,     to_bf16, from_bf16,     kFastRules,
+    rms_norm,     silu_multiply, look,         sum_exp, kl_divergence,
 };
 
 }  // namespace hb

@@ -45,6 +45,11 @@ Cut choose_cut(std::int64_t rows, std::int64_t panels, int threads) {
 // Blocks of k taken at a time, so that the left rows of a task stay in L2.
 constexpr std::int64_t kSpan = 64, kFewRows = 8;  // few rows stay there anyway
 
+// Few rows ask for the codes of a task during the one before it.
+void loop_over(Threads& threads, std::int64_t rows, std::int64_t tasks, const Threads::Body& task) {
+    return rows <= kFewRows ? threads.loop_in_runs(tasks, task) : threads.loop(tasks, task);
+}
+
 constexpr std::int64_t kGateRows = 256, kGateColumns = 128, kPrepareRows = 16;
 
 // The columns of a factor, side by side; `width` is the buffer's. Gives the alpha that is left to
@@ -86,7 +91,7 @@ void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const Pack
         a.precision == Precision::bf16 && a.rows > 2 ? kernels.panels : kTilePanels;
     const Cut cut = choose_cut(a.rows, panels, threads.count());
     const std::int64_t down = divide_up(a.rows, cut.rows), across = divide_up(panels, cut.panels);
-    threads.loop(down * across, [&](std::int64_t i, int) {
+    const auto task = [&](std::int64_t i, int) {
         alignas(64) float acc[kTileRows * kTilePanels * 16];
         const std::int64_t row = i / across * cut.rows, rows = std::min(cut.rows, a.rows - row);
         const std::int64_t first = i % across * cut.panels,
@@ -109,7 +114,8 @@ void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const Pack
                                 bias ? bias + column : nullptr, add});
             }
         }
-    });
+    };
+    loop_over(threads, a.rows, down * across, task);
 }
 
 // Columns are taken a whole number of the transform's blocks at a time.
@@ -127,7 +133,7 @@ void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, co
     const std::int64_t height =
         rows * across <= 4 * kGateRows * threads.count() ? kGateRows / 8 : kGateRows;
     std::vector<AlignedVector<float>> buffers(static_cast<std::size_t>(threads.count()));
-    threads.loop(divide_up(rows, height) * across, [&](std::int64_t i, int thread) {
+    const auto task = [&](std::int64_t i, int thread) {
         auto& buffer = buffers[static_cast<std::size_t>(thread)];
         buffer.resize(static_cast<std::size_t>(2 * kGateRows * width));
         float *const gates = buffer.data(), *const ups = gates + kGateRows * width;
@@ -142,7 +148,8 @@ void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, co
             kernels.silu_multiply(from, alpha, other, beta, few * stride, from);
             prepare(from, other, first_row + row + r, few, column, stride);
         }
-    });
+    };
+    loop_over(threads, rows, divide_up(rows, height) * across, task);
 }
 
 double measured_gflops(const Kernels& kernels, Threads& threads, std::int64_t rows, std::int64_t n,

@@ -69,8 +69,7 @@ void few_int_columns(const Multiply& m, int panel) {
 
 // The same as multiply_ints() of up to kFewIntRows rows.
 void multiply_few_ints(const Multiply& m) {
-    with_rows(m.rows,
-              [&]<int R>() { few_int_columns<R, R == 1 ? 8 : R <= 4 ? 4 : 2>(m, 0); });
+    with_rows(m.rows, [&]<int R>() { few_int_columns<R, R == 1 ? 8 : R <= 4 ? 4 : 2>(m, 0); });
 }
 
 void multiply_any(const Multiply& m) {

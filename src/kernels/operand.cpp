@@ -203,10 +203,11 @@ void prepare_operand(const Kernels& kernels, Threads& threads, View<const float>
     const Preparer prepare(kernels, t, q, out);
     const std::int64_t width = out.padded_k();
     std::vector<AlignedVector<float>> buffers(static_cast<std::size_t>(threads.count()));
-    threads.loop((x.rows + kRowsATask - 1) / kRowsATask, [&](std::int64_t i, int thread) {
-        const std::int64_t first = i * kRowsATask, rows = std::min(kRowsATask, x.rows - first);
+    const std::int64_t most = std::clamp<std::int64_t>(x.rows / threads.count(), 1, kRowsATask);
+    threads.loop((x.rows + most - 1) / most, [&](std::int64_t i, int thread) {
+        const std::int64_t first = i * most, rows = std::min(most, x.rows - first);
         auto& buffer = buffers[static_cast<std::size_t>(thread)];
-        buffer.resize(static_cast<std::size_t>(2 * kRowsATask * width));
+        buffer.resize(static_cast<std::size_t>(2 * most * width));
         for (std::int64_t r = 0; r < rows; ++r) {
             float* row = buffer.data() + r * width;
             if (norm)
@@ -214,7 +215,7 @@ void prepare_operand(const Kernels& kernels, Threads& threads, View<const float>
             else
                 std::copy_n(x.row(first + r), x.cols, row);
         }
-        prepare(buffer.data(), buffer.data() + kRowsATask * width, first, rows, 0, width);
+        prepare(buffer.data(), buffer.data() + most * width, first, rows, 0, width);
     });
 }
 

@@ -45,7 +45,7 @@ struct Multiply {
     const std::uint16_t* narrow_a = nullptr;  // one of the two: tiles of rows as in an Operand,
     const float* wide_a = nullptr;            // their blocks a_step, they a_stride apart
     std::int64_t a_step = 0, a_stride = 0;
-    const WholeBlock* whole_a = nullptr;      // rows whole_stride apart; or null
+    const WholeBlock* whole_a = nullptr;  // rows whole_stride apart; or null
     std::int64_t whole_stride = 0;
     const std::uint16_t* narrow_b = nullptr;  // one of the three: the first panel, b_stride apart
     const float* wide_b = nullptr;
