@@ -149,6 +149,7 @@ bool Stream::load_hidden(int thread, std::int64_t sequence, std::int64_t first, 
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(worker.codes.data());
     if (bytes[kMxRowBytes - 1] == 0) return false;
     from_mx_codes(*run_.kernels, bytes, x3);
+    make_whole(*run_.kernels, x3);
     return true;
 }
 
@@ -160,6 +161,7 @@ void Stream::leave_block(const Runtime& own, int thread, std::int64_t sequence, 
     if (kept_ == Kept::x2) {
         shape_operand(h.rows, h.cols, Precision::bf16, scratch.quantized);
         between_.load(sequence, first, scratch.quantized.narrow);
+        make_whole(*own.kernels, scratch.quantized);
     } else {
         enter_mlp(own, *left_, h, scratch);
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // halfbyte bench: how fast a model, or random weights in a real model's shapes, reads a prompt (pp)
-// and decodes (tg), beside what the machine could do at most, measured in the same run: arithmetic
-// for pp, reading memory for tg.
+// and decodes (tg), one sequence and eight together, beside what the machine could do at most,
+// measured in the same run: arithmetic for pp, reading memory for tg.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -29,7 +29,9 @@ void check_lengths(const BenchArguments& a, const ModelConfig& c, Precision prec
             fail("{} {} is longer than the context of {}, {} tokens", option, length, a.title(),
                  c.context);
     const auto position = static_cast<double>(kv_bytes(c, precision, find_kv_type(a.kv)));
-    const double bytes = position * static_cast<double>(std::max(a.prompt, a.count * a.parallel));
+    const double bytes =
+        position *
+        static_cast<double>(std::max({a.prompt, a.count * a.parallel, a.batch_count() * a.kBatch}));
     const double memory =
         static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::getpagesize());
     if (bytes > memory)
@@ -100,16 +102,16 @@ Measured measure_prompt(const BenchArguments& a, const TimedRun& run, ProgressBa
 }
 
 // A step reads the weights once for all sequences.
-Measured measure_decoding(const BenchArguments& a, const TimedRun& run, ProgressBar& bar) {
+Measured measure_decoding(const BenchArguments& a, const TimedRun& run, std::int64_t count,
+                          std::int64_t parallel, ProgressBar& bar) {
     Scratch scratch;
-    std::string test = fmt::format("tg{}", a.count);
-    if (a.parallel > 1) test += fmt::format(" x{}", a.parallel);
-    time_decode(run, std::min<std::int64_t>(a.count, 2), a.parallel, scratch);
-    const auto once = [&] { return time_decode(run, a.count, a.parallel, scratch); };
-    return measured(test, repeat(a.repeat, bar, test, once),
-                    static_cast<double>(a.count * a.parallel),
-                    decode_flops(run.decoder.config, a.count, a.parallel),
-                    static_cast<double>(weight_bytes(run.decoder) * a.count));
+    std::string test = fmt::format("tg{}", count);
+    if (parallel > 1) test += fmt::format(" x{}", parallel);
+    time_decode(run, std::min<std::int64_t>(count, 2), parallel, scratch);
+    const auto once = [&] { return time_decode(run, count, parallel, scratch); };
+    return measured(test, repeat(a.repeat, bar, test, once), static_cast<double>(count * parallel),
+                    decode_flops(run.decoder.config, count, parallel),
+                    static_cast<double>(weight_bytes(run.decoder) * count));
 }
 
 void bench_command(const BenchArguments& a) {
@@ -121,12 +123,14 @@ void bench_command(const BenchArguments& a) {
         ProgressBar bar("bench");
         subject = a.random() ? make_random(a, threads) : load(a, threads);
         const TimedRun run{subject.decoder, kernels, threads};
-        results = {measure_prompt(a, run, bar), measure_decoding(a, run, bar)};
+        results = {measure_prompt(a, run, bar), measure_decoding(a, run, a.count, a.parallel, bar),
+                   measure_decoding(a, run, a.batch_count(), a.kBatch, bar)};
         results.pp.roof = roof_gflops(kernels, threads);
-        results.tg.roof = roof_gigabytes_per_second(threads);
+        results.tg.roof = results.batch.roof = roof_gigabytes_per_second(threads);
     }
     results.pp.percent = 100 * results.pp.gflops / results.pp.roof;
-    results.tg.percent = 100 * results.tg.gigabytes / results.tg.roof;
+    for (Measured* decoding : {&results.tg, &results.batch})
+        decoding->percent = 100 * decoding->gigabytes / decoding->roof;
     print(bench_table(a, subject, name_of(kernels), results));
     note(describe_weights(subject));
     write_json(a.json, bench_json(a, subject, name_of(kernels), results));

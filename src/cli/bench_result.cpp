@@ -64,6 +64,7 @@ std::string bench_table(const BenchArguments& a, const Subject& s, std::string_v
     };
     add(results.pp, "GFLOP/s");
     add(results.tg, "GB/s");
+    add(results.batch, "GB/s");
     return plain_text(table);
 }
 
@@ -107,6 +108,7 @@ Json bench_json(const BenchArguments& a, const Subject& s, std::string_view kern
     if (s.scheme) j["scheme"] = s.scheme->name;
     add_measured(j, "pp", results.pp);
     add_measured(j, "tg", results.tg);
+    add_measured(j, fmt::format("tg_batch{}", a.kBatch), results.batch);
     return j;
 }
 

@@ -18,6 +18,9 @@ struct BenchArguments {
     int threads = 1;
     std::filesystem::path json;
 
+    // sequences that are decoded together besides, each this many tokens
+    static constexpr std::int64_t kBatch = 8;
+    std::int64_t batch_count() const { return count < 4 ? 1 : count / 4; }
     bool random() const { return !shape.empty(); }
     std::string title() const { return random() ? "random " + shape : model; }
 };
@@ -43,7 +46,7 @@ struct Measured {
 };
 
 struct BenchResults {
-    Measured pp, tg;
+    Measured pp, tg, batch;
 };
 
 // seconds: of each repetition, which is so many tokens, operations and bytes of weights.

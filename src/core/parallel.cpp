@@ -7,7 +7,8 @@
 namespace hb {
 namespace {
 
-constexpr int kLooks = 400;  // pauses, about 20 microseconds
+constexpr int kLooks = 400;   // pauses, about 20 microseconds
+constexpr int kYields = 400;  // about 200 when nothing else runs
 
 template <class Ready>
 bool look_for(const Ready& ready) {
@@ -15,12 +16,16 @@ bool look_for(const Ready& ready) {
         if (ready()) return true;
         _mm_pause();
     }
+    for (int i = 0; i < kYields; ++i) {
+        if (ready()) return true;
+        std::this_thread::yield();
+    }
     return false;
 }
 
 }  // namespace
 
-Threads::Threads(int count) {
+Threads::Threads(int count) : runs_(std::make_unique<Run[]>(static_cast<std::size_t>(count))) {
     for (int t = 1; t < count; ++t) workers_.emplace_back([this, t] { work(t); });
 }
 
@@ -34,15 +39,21 @@ Threads::~Threads() {
 }
 
 void Threads::drain(int thread) {
-    for (;;) {
-        const std::int64_t index = next_.fetch_add(1, std::memory_order_relaxed);
-        if (index >= size_) return;
-        try {
-            (*body_)(index, thread);
-        } catch (...) {
-            std::lock_guard lock(mutex_);
-            if (!error_) error_ = std::current_exception();
-            next_.store(size_, std::memory_order_relaxed);
+    for (int i = 0; i < count(); ++i) {
+        Run& run = runs_[static_cast<std::size_t>((thread + i) % count())];
+        while (run.next.load(std::memory_order_relaxed) < run.end) {
+            const std::int64_t index = run.next.fetch_add(1, std::memory_order_relaxed);
+            if (index >= run.end) break;
+            try {
+                (*body_)(index, thread);
+            } catch (...) {
+                std::lock_guard lock(mutex_);
+                if (!error_) error_ = std::current_exception();
+                for (int t = 0; t < count(); ++t) {
+                    Run& other = runs_[static_cast<std::size_t>(t)];
+                    other.next.store(other.end, std::memory_order_relaxed);
+                }
+            }
         }
     }
 }
@@ -65,15 +76,18 @@ void Threads::work(int thread) {
     }
 }
 
-void Threads::loop(std::int64_t n, const std::function<void(std::int64_t, int)>& body) {
+void Threads::run(std::int64_t n, int runs, const Body& body) {
     if (n <= 0) return;
     if (workers_.empty() || n == 1) {
         for (std::int64_t i = 0; i < n; ++i) body(i, 0);
         return;
     }
     body_ = &body;
-    size_ = n;
-    next_ = 0;
+    for (int t = 0; t < count(); ++t) {
+        Run& run = runs_[static_cast<std::size_t>(t)];
+        run.next = t < runs ? n * t / runs : 0;
+        run.end = t < runs ? n * (t + 1) / runs : 0;
+    }
     busy_ = static_cast<int>(workers_.size());
     error_ = nullptr;
     {

@@ -171,9 +171,10 @@ void look_amx(const Look& l) {
 }  // namespace
 
 const Kernels kAmxKernels = {
-    "amx",      2,        multiply_amx,  expand,    finish,      transpose,
-    hadamard,   to_lanes, to_bf16,       from_bf16, to_mx_codes, from_mx_codes,
-    kFastRules, rms_norm, silu_multiply, look_amx,  sum_exp,     kl_divergence,
+    "amx",         2,           multiply_amx,  expand,        finish,
+    transpose,     hadamard,    to_lanes,      nullptr,       to_bf16,
+    from_bf16,     to_mx_codes, from_mx_codes, kFastRules,    rms_norm,
+    silu_multiply, look_amx,    sum_exp,       kl_divergence,
 };
 
 }  // namespace hb

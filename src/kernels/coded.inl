@@ -57,8 +57,30 @@ template <class F>
     f.template operator()<3>();
 }
 
+// A few rows wait for nothing but the codes. They are asked for twice: to come to L2 from far
+// ahead, behind the ends of the P panels that are read side by side from the next ones, and to L1
+// from near.
+constexpr std::int64_t kFarBlocks = 8, kNearBlocks = 4;
+
+template <int P>
+std::int64_t far_ahead(std::int64_t bytes, std::int64_t block, std::int64_t blocks,
+                       std::int64_t panel_stride) {
+    return kFarBlocks * bytes + (block + kFarBlocks < blocks ? 0 : (P - 1) * panel_stride);
+}
+
+// Every 64 bytes that a block touches wherever it begins.
+template <int Bytes>
+[[gnu::always_inline]] inline void fetch_ahead(const std::uint8_t* from, std::int64_t far) {
+#pragma GCC unroll 16
+    for (int i = 0; i <= Bytes; i += 64) {
+        __builtin_prefetch(from + far + i, 0, 2);
+        __builtin_prefetch(from + kNearBlocks * Bytes + i, 0, 3);
+    }
+}
+
 template <Coding C, bool Late>
 struct CodedB {
+    static constexpr int kBytes = coded_bytes(C);
     const std::uint8_t* p = nullptr;
     bool moderate = false;
     V scale[2] = {};
@@ -90,7 +112,7 @@ struct CodedB {
     void finish() {
         if constexpr (Late) scales_of<C>(p, true, scale);
     }
-    void advance() { p += coded_bytes(C); }
+    void advance() { p += kBytes; }
 };
 
 constexpr float kLeast = 0x1p-40f, kMost = 0x1p40f;

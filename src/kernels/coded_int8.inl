@@ -15,6 +15,7 @@ struct CodedB;
 
 template <>
 struct CodedB<Coding::int8, false> {
+    static constexpr int kBytes = coded_bytes(Coding::int8);
     const std::uint8_t* p = nullptr;
     bool moderate = false;
 
@@ -29,7 +30,7 @@ struct CodedB<Coding::int8, false> {
     }
     V sum(V even, V odd) const { return even + odd; }
     void finish() {}
-    void advance() { p += coded_bytes(Coding::int8); }
+    void advance() { p += kBytes; }
 };
 
 }  // namespace

@@ -22,6 +22,7 @@ struct CodedB;
 
 template <>
 struct CodedB<Coding::q8, false> {
+    static constexpr int kBytes = coded_bytes(Coding::q8);
     const std::uint8_t* p = nullptr;
     bool moderate = false;
     V scale = {}, shift = {};
@@ -54,7 +55,7 @@ struct CodedB<Coding::q8, false> {
     }
     V sum(V even, V odd) const { return even + odd; }
     void finish() {}
-    void advance() { p += coded_bytes(Coding::q8); }
+    void advance() { p += kBytes; }
 };
 
 }  // namespace

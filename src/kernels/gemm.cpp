@@ -43,7 +43,12 @@ Cut choose_cut(std::int64_t rows, std::int64_t panels, int threads) {
 }
 
 // Blocks of k taken at a time, so that the left rows of a task stay in L2.
-constexpr std::int64_t kSpan = 64;
+constexpr std::int64_t kSpan = 64, kFewRows = 8;  // few rows stay there anyway
+
+// Few rows ask for the codes of a task during the one before it.
+void loop_over(Threads& threads, std::int64_t rows, std::int64_t tasks, const Threads::Body& task) {
+    return rows <= kFewRows ? threads.loop_in_runs(tasks, task) : threads.loop(tasks, task);
+}
 
 constexpr std::int64_t kGateRows = 256, kGateColumns = 128, kPrepareRows = 16;
 
@@ -86,29 +91,31 @@ void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const Pack
         a.precision == Precision::bf16 && a.rows > 2 ? kernels.panels : kTilePanels;
     const Cut cut = choose_cut(a.rows, panels, threads.count());
     const std::int64_t down = divide_up(a.rows, cut.rows), across = divide_up(panels, cut.panels);
-    threads.loop(down * across, [&](std::int64_t i, int) {
+    const auto task = [&](std::int64_t i, int) {
         alignas(64) float acc[kTileRows * kTilePanels * 16];
         const std::int64_t row = i / across * cut.rows, rows = std::min(cut.rows, a.rows - row);
         const std::int64_t first = i % across * cut.panels,
                            end = std::min(first + cut.panels, panels);
-        const std::int64_t blocks = a.padded_k() / kBlock;
-        for (std::int64_t block = 0; block < blocks; block += kSpan) {
+        const std::int64_t blocks = a.padded_k() / kBlock,
+                           span = a.rows <= kFewRows ? blocks : kSpan;
+        for (std::int64_t block = 0; block < blocks; block += span) {
             for (std::int64_t panel = first; panel < end; panel += step) {
                 const std::int64_t width = 16 * std::min(step, end - panel), column = 16 * panel;
                 Multiply m = left_of(a, row, rows);
                 take_right(m, b, panel, width / 16);
-                take_span(m, block, std::min(kSpan, blocks - block));
+                take_span(m, block, std::min(span, blocks - block));
                 m.resume = block > 0;
-                m.c = blocks > kSpan ? acc + (panel - first) * 16 * rows : acc;
+                m.c = blocks > span ? acc + (panel - first) * 16 * rows : acc;
                 m.c_stride = width;
                 kernels.multiply(m);
-                if (block + kSpan < blocks) continue;
+                if (block + span < blocks) continue;
                 kernels.finish({m.c, width, c.row(row) + column, c.stride, rows,
                                 std::min(c.cols - column, width), alpha,
                                 bias ? bias + column : nullptr, add});
             }
         }
-    });
+    };
+    loop_over(threads, a.rows, down * across, task);
 }
 
 // Columns are taken a whole number of the transform's blocks at a time.
@@ -125,7 +132,7 @@ void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, co
     const std::int64_t height =
         rows * across <= 4 * kGateRows * threads.count() ? kGateRows / 8 : kGateRows;
     std::vector<AlignedVector<float>> buffers(static_cast<std::size_t>(threads.count()));
-    threads.loop(divide_up(rows, height) * across, [&](std::int64_t i, int thread) {
+    const auto task = [&](std::int64_t i, int thread) {
         auto& buffer = buffers[static_cast<std::size_t>(thread)];
         buffer.resize(static_cast<std::size_t>(2 * kGateRows * width));
         float *const gates = buffer.data(), *const ups = gates + kGateRows * width;
@@ -140,7 +147,8 @@ void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, co
             kernels.silu_multiply(from, alpha, other, beta, few * stride, from);
             prepare(from, other, row + r, few, column, stride);
         }
-    });
+    };
+    loop_over(threads, rows, divide_up(rows, height) * across, task);
 }
 
 double measured_gflops(const Kernels& kernels, Threads& threads, std::int64_t rows, std::int64_t n,

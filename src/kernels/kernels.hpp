@@ -27,6 +27,14 @@ namespace hb {
 
 enum class Precision { bf16, f32 };
 
+// A block of a row in MXFP4 as whole numbers, for tables that multiply these (multiply_ints.inl):
+// `unit` times 32 of at most 15, in the order of a coded block's bytes, and where sums start.
+struct WholeBlock {
+    std::int8_t numbers[32];
+    float unit;
+    std::int32_t start;
+};
+
 // Left side of a product: rows of x in tiles of 16 rows (of all rows when they are fewer); inside a
 // tile, for each block of 32 k, the tile's rows one below the other in lane order: exactly one AMX
 // A tile (1 KB). Rows and k are padded with zeros.
@@ -35,6 +43,8 @@ struct Operand {
     Precision precision = Precision::bf16;
     AlignedVector<std::uint16_t> narrow;
     AlignedVector<float> wide;
+    AlignedVector<WholeBlock> whole = {};  // (rows, blocks), beside narrow; or empty
+    bool is_whole = false;                 // every block of it could be made
     std::int64_t padded_k() const { return (k + 31) / 32 * 32; }
     std::int64_t tile_rows() const { return rows < 16 ? rows : 16; }
     std::int64_t step() const { return 32 * tile_rows(); }  // from a block to the next
@@ -126,6 +136,9 @@ struct Factor {
 };
 // Gives an operand its shape; its numbers are not set, but for zeros below the last row.
 void shape_operand(std::int64_t rows, std::int64_t k, Precision precision, Operand& out);
+// Makes the whole numbers of an operand in MXFP4 that comes from elsewhere, where the table
+// multiplies them.
+void make_whole(const Kernels& kernels, Operand& x);
 // silu(gate) * up, transformed and quantized or rounded as prepare_operand does it, into a shaped
 // operand; also as it is before it is quantized, into `observed`. Gate and up are never in memory.
 void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, const Factor& up,

@@ -103,11 +103,31 @@ void thin_panels(const Multiply& m, int& panel, const float* a, std::int64_t str
 
 constexpr std::int64_t kFewDepth = 64;  // blocks
 
-// A part of k for up to kRows rows in `a`.
+// More than kRows rows, a panel at a time.
+template <class B>
+void more_rows(const Multiply& m, const float* a, std::int64_t block, std::int64_t blocks) {
+    constexpr std::int64_t stride = kFewDepth * kBlock;
+    for (int panel = 0; panel < m.panels; ++panel) {
+        const B b[1] = {panel_of<B>(m, panel, block)};
+        const auto run = [&]<int R>() {
+            kernel<R, 1, B>(a, stride, b, blocks, m.c + 16 * panel, m.c_stride,
+                            m.resume || block > 0);
+        };
+        if (m.rows == kRows + 1)
+            run.template operator()<kRows + 1>();
+        else
+            run.template operator()<kCodedRows>();
+    }
+}
+
+// A part of k for up to kRows rows in `a`, up to kCodedRows by codes.
 template <class B>
 void few_rows(const Multiply& m, const float* a, std::int64_t block, std::int64_t blocks) {
     constexpr std::int64_t stride = kFewDepth * kBlock;
     int panel = 0;
+    if constexpr (sizeof(*B::p) == 1 && kCodedRows > kRows) {
+        if (m.rows > kRows) return more_rows<B>(m, a, block, blocks);
+    }
     if constexpr (sizeof(*B::p) == 1 && kCodedPanels > kThinPanels) {
         if (m.rows == 1) thin_panels<kCodedPanels, B>(m, panel, a, stride, block, blocks);
     }
@@ -136,7 +156,7 @@ void few_rows_of_codes(const Multiply& m, const float* a, std::int64_t block, st
 }
 
 void multiply_few_rows(const Multiply& m) {
-    alignas(64) float a[kRows * kFewDepth * kBlock];
+    alignas(64) float a[kCodedRows * kFewDepth * kBlock];
     for (std::int64_t block = 0; block < m.blocks; block += kFewDepth) {
         const std::int64_t blocks = m.blocks - block < kFewDepth ? m.blocks - block : kFewDepth;
         expand_a(m, block, blocks, a, kFewDepth * kBlock);
@@ -156,7 +176,7 @@ void multiply_few_rows(const Multiply& m) {
 }
 
 void multiply(const Multiply& m) {
-    if (m.rows <= kRows) return multiply_few_rows(m);
+    if (m.rows <= (m.coded_b ? kCodedRows : kRows)) return multiply_few_rows(m);
     if (m.coding == Coding::mx) return multiply_strips<CodedB<Coding::mx, false>>(m);
     if (m.coding == Coding::nv) return multiply_strips<CodedB<Coding::nv, false>>(m);
     if (m.coding == Coding::q8) return multiply_strips<CodedB<Coding::q8, false>>(m);

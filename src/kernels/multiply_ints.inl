@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Many rows of MXFP4 by MXFP4 codes in whole numbers (vpdpbusd). A row's block of 32 is a power of
-// two times whole numbers of at most 15, found back from its bf16 numbers; a weight is twice its
-// element, at most 12. So a block's dot product is exact in 32 bits, as it is in the sums s0 + s1
-// of the definition, and acc + dot * 2^e is rounded once, as there: the same bits, at four times
-// the rate of fp32 multiply-adds. The instruction wants one side without signs, which the left one
-// is when 15 is added to it: sums start at -15 times the sum of the weights.
+// Rows of MXFP4 by MXFP4 codes in whole numbers (vpdpbusd). A row's block of 32 is a power of two
+// times whole numbers of at most 15, found back from its bf16 numbers once, when the left side is
+// made; a weight is twice its element, at most 12. So a block's dot product is exact in 32 bits, as
+// it is in the sums s0 + s1 of the definition, and acc + dot * 2^e is rounded once, as there: the
+// same bits, at four times the rate of fp32 multiply-adds. The instruction wants one side without
+// signs, which the weights are when 12 is added: sums start at -12 times the sum of the row's
+// block. They start, moreover, at the bits of 1.5 * 2^23, so that they end as those of that number
+// plus the sum, and float(sum) * scale is one multiply-add.
 #pragma once
 
 #include "kernels/multiply.inl"
@@ -12,24 +14,16 @@
 namespace hb {
 namespace {
 
-constexpr std::int64_t kIntSpan = 64, kIntDepth = 16;  // blocks: of the left side, of a strip
-constexpr int kIntRows = 6, kIntPanels = 2, kIntOffset = 15;
-
-// Rows as bytes, in the order of a strip's words, and each block's power of two.
-struct IntRows {
-    alignas(64) std::uint8_t bytes[kTileRows * kIntSpan * kBlock];
-    float scales[kTileRows * kIntSpan];
-};
+constexpr std::int64_t kIntDepth = 16;  // blocks of a strip
+constexpr int kIntRows = 6, kIntPanels = 2;
+constexpr int kIntZero = 0x4b400000;  // the bits of 1.5 * 2^23
 
 struct IntStrip {
-    alignas(64) std::int8_t words[kIntPanels][kIntDepth * 16 * kBlock];
-    float scales[kIntPanels][kIntDepth * 16];
-    std::int32_t starts[kIntPanels][kIntDepth * 16];
+    alignas(64) std::uint8_t words[kIntPanels][kIntDepth * 16 * kBlock];
+    float scales[kIntPanels][kIntDepth * 16], zeros[kIntPanels][kIntDepth * 16];
 };
 
-// False when the block is no such product, or its numbers are so small or large that sums of fp32
-// products might not be exact.
-bool int_block(const std::uint16_t* from, std::uint8_t* bytes, float* scale) {
+bool whole_block(const std::uint16_t* from, WholeBlock& out) {
     const __m512i both = _mm512_loadu_si512(from), upper = _mm512_set1_epi32(-65536);
     const __m512i low = _mm512_slli_epi32(both, 16), high = _mm512_and_si512(both, upper);
     const __m512i magnitudes =
@@ -47,56 +41,78 @@ bool int_block(const std::uint16_t* from, std::uint8_t* bytes, float* scale) {
                            _mm512_cmp_ps_mask(_mm512_cvtepi32_ps(j), y, _CMP_EQ_OQ);
     if (fits != 0xffff) return false;
     // Lane 4 q + t has k = 4 q + t in byte 0 and k + 16 in byte 2; t + 2 goes beside t.
-    const __m512i offset = _mm512_set1_epi32(kIntOffset);
-    const __m512i pair = _mm512_or_si512(_mm512_add_epi32(i, offset),
-                                         _mm512_slli_epi32(_mm512_add_epi32(j, offset), 16));
+    const __m512i byte = _mm512_set1_epi32(255);
+    const __m512i pair = _mm512_or_si512(_mm512_and_si512(i, byte),
+                                         _mm512_slli_epi32(_mm512_and_si512(j, byte), 16));
     const __m512i beside = _mm512_shuffle_epi32(pair, _MM_PERM_DCDC);
     const __m512i four = _mm512_or_si512(pair, _mm512_slli_epi32(beside, 8));
     const __m512i kept = _mm512_setr_epi32(0, 1, 4, 5, 8, 9, 12, 13, 0, 0, 0, 0, 0, 0, 0, 0);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(bytes),
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.numbers),
                         _mm512_castsi512_si256(_mm512_permutexvar_epi32(kept, four)));
     const std::uint32_t unit = largest ? power - (3u << 23) : 0;
-    __builtin_memcpy(scale, &unit, 4);
+    __builtin_memcpy(&out.unit, &unit, 4);
+    out.start = kIntZero - 12 * _mm512_reduce_add_epi32(_mm512_add_epi32(i, j));
     return true;
 }
 
-bool int_rows(const Multiply& m, IntRows& out) {
-    for (int r = 0; r < m.rows; ++r) {
-        for (std::int64_t block = 0; block < m.blocks; ++block) {
-            const std::int64_t at = r * kIntSpan + block;
-            if (!int_block(m.narrow_a + left_index(m, r, block), out.bytes + at * kBlock,
-                           out.scales + at))
-                return false;
-        }
-    }
+bool to_whole(const std::uint16_t* from, std::int64_t step, std::int64_t blocks, WholeBlock* out) {
+    for (std::int64_t block = 0; block < blocks; ++block)
+        if (!whole_block(from + block * step, out[block])) return false;
     return true;
 }
 
-// Blocks of a panel: of the 16 words of part q first the bytes k = 4 q, 4 q + 2 of both halves,
-// then 4 q + 1, 4 q + 3. Half the scale goes with a weight that is twice its element.
-void int_panel(const std::uint8_t* from, std::int64_t blocks, std::int8_t* words, float* scales,
-               std::int32_t* starts) {
-    const __m512i twice = _mm512_broadcast_i32x4(
-        _mm_setr_epi8(0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12));
-    const __m512i nibble = _mm512_set1_epi8(15), ones = _mm512_set1_epi8(kIntOffset);
+// Twice the elements of 64 bytes of codes, plus 12: first the bytes k = 4 q, 4 q + 2 of both halves
+// of part q, then 4 q + 1, 4 q + 3.
+[[gnu::always_inline]] inline void int_weights(const std::uint8_t* from, __m512i& even,
+                                               __m512i& odd) {
+    const __m512i table = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0));
+    const __m512i nibble = _mm512_set1_epi8(15), codes = _mm512_loadu_si512(from);
+    even = _mm512_shuffle_epi8(table, _mm512_and_si512(codes, nibble));
+    odd = _mm512_shuffle_epi8(table, _mm512_and_si512(_mm512_srli_epi32(codes, 4), nibble));
+}
+
+// Half the scales of the block at `from`, as a weight is twice its element, and 1.5 * 2^23 times
+// those. Moderate scales are plain exponents.
+[[gnu::always_inline]] inline void int_scales(const std::uint8_t* from, __m512& scale,
+                                              __m512& zero) {
+    const __m512i powers = _mm512_slli_epi32(widen(from + kCodeBytes).v, 23);
+    scale = _mm512_castsi512_ps(_mm512_sub_epi32(powers, _mm512_set1_epi32(1 << 23)));
+    zero = _mm512_castsi512_ps(_mm512_add_epi32(powers, _mm512_set1_epi32((22 << 23) + (1 << 22))));
+}
+
+// Four whole numbers, the same in every lane.
+[[gnu::always_inline]] inline __m512i int_numbers(const std::int8_t* numbers) {
+    int four;
+    __builtin_memcpy(&four, numbers, 4);
+    return _mm512_set1_epi32(four);
+}
+
+// acc + dot * scale * unit, rounded once; zero: what stands for a dot of 0, scaled.
+[[gnu::always_inline]] inline __m512 int_sum(__m512i dot, __m512 scale, __m512 zero, float unit,
+                                             __m512 acc) {
+    const __m512 x = _mm512_fmsub_ps(_mm512_castsi512_ps(dot), scale, zero);
+    return _mm512_fmadd_ps(x, _mm512_set1_ps(unit), acc);
+}
+
+void int_panel(const std::uint8_t* from, std::int64_t blocks, std::uint8_t* words, float* scales,
+               float* zeros) {
     for (std::int64_t block = 0; block < blocks; ++block, from += coded_bytes(Coding::mx)) {
-        __m512i start = _mm512_setzero_si512();
         for (int q = 0; q < 4; ++q, words += 128) {
-            const __m512i codes = _mm512_loadu_si512(from + 64 * q);
-            const __m512i even = _mm512_shuffle_epi8(twice, _mm512_and_si512(codes, nibble)),
-                          odd = _mm512_shuffle_epi8(
-                              twice, _mm512_and_si512(_mm512_srli_epi32(codes, 4), nibble));
+            __m512i even, odd;
+            int_weights(from + 64 * q, even, odd);
             _mm512_store_si512(words, even);
             _mm512_store_si512(words + 64, odd);
-            start = _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(start, ones, even), ones, odd);
         }
-        _mm512_storeu_si512(starts + 16 * block, _mm512_sub_epi32(_mm512_setzero_si512(), start));
-        store(scales + 16 * block, e8m0(widen(from + kCodeBytes)) * set(.5f));
+        __m512 scale, zero;
+        int_scales(from, scale, zero);
+        _mm512_storeu_ps(scales + 16 * block, scale);
+        _mm512_storeu_ps(zeros + 16 * block, zero);
     }
 }
 
 template <int R, int P>
-void int_kernel(const IntRows& a, std::int64_t first, const IntStrip& b, std::int64_t blocks,
+void int_kernel(const WholeBlock* a, std::int64_t a_stride, const IntStrip& b, std::int64_t blocks,
                 float* c, std::int64_t c_stride, bool resume) {
     __m512 acc[R][P];
 #pragma GCC unroll 8
@@ -105,14 +121,13 @@ void int_kernel(const IntRows& a, std::int64_t first, const IntStrip& b, std::in
         for (int p = 0; p < P; ++p)
             acc[r][p] = resume ? _mm512_loadu_ps(c + r * c_stride + 16 * p) : _mm512_setzero_ps();
     }
-    for (std::int64_t block = 0; block < blocks; ++block) {
+    for (std::int64_t block = 0; block < blocks; ++block, ++a) {
         __m512i dot[R][P];
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 2
-            for (int p = 0; p < P; ++p) dot[r][p] = _mm512_loadu_si512(b.starts[p] + 16 * block);
+            for (int p = 0; p < P; ++p) dot[r][p] = _mm512_set1_epi32(a[r * a_stride].start);
         }
-        const std::uint8_t* left = a.bytes + (first + block) * kBlock;
 #pragma GCC unroll 8
         for (int word = 0; word < 8; ++word) {
             __m512i right[P];
@@ -121,23 +136,19 @@ void int_kernel(const IntRows& a, std::int64_t first, const IntStrip& b, std::in
                 right[p] = _mm512_load_si512(b.words[p] + block * 16 * kBlock + 64 * word);
 #pragma GCC unroll 8
             for (int r = 0; r < R; ++r) {
-                int four;
-                __builtin_memcpy(&four, left + r * kIntSpan * kBlock + 4 * word, 4);
-                const __m512i same = _mm512_set1_epi32(four);
+                const __m512i same = int_numbers(a[r * a_stride].numbers + 4 * word);
 #pragma GCC unroll 2
                 for (int p = 0; p < P; ++p)
-                    dot[r][p] = _mm512_dpbusd_epi32(dot[r][p], same, right[p]);
+                    dot[r][p] = _mm512_dpbusd_epi32(dot[r][p], right[p], same);
             }
         }
 #pragma GCC unroll 2
         for (int p = 0; p < P; ++p) {
-            const __m512 scale = _mm512_loadu_ps(b.scales[p] + 16 * block);
+            const __m512 scale = _mm512_loadu_ps(b.scales[p] + 16 * block),
+                         zero = _mm512_loadu_ps(b.zeros[p] + 16 * block);
 #pragma GCC unroll 8
-            for (int r = 0; r < R; ++r) {
-                const __m512 x = _mm512_mul_ps(_mm512_cvtepi32_ps(dot[r][p]), scale);
-                acc[r][p] = _mm512_fmadd_ps(
-                    x, _mm512_set1_ps(a.scales[first + block + r * kIntSpan]), acc[r][p]);
-            }
+            for (int r = 0; r < R; ++r)
+                acc[r][p] = int_sum(dot[r][p], scale, zero, a[r * a_stride].unit, acc[r][p]);
         }
     }
 #pragma GCC unroll 8
@@ -147,7 +158,7 @@ void int_kernel(const IntRows& a, std::int64_t first, const IntStrip& b, std::in
     }
 }
 
-// f<rows>(), for up to kIntRows
+// f<rows>(), for up to 8
 template <class F>
 void with_rows(int rows, F f) {
     if (rows == 1) f.template operator()<1>();
@@ -156,27 +167,25 @@ void with_rows(int rows, F f) {
     if (rows == 4) f.template operator()<4>();
     if (rows == 5) f.template operator()<5>();
     if (rows == 6) f.template operator()<6>();
+    if (rows == 7) f.template operator()<7>();
+    if (rows == 8) f.template operator()<8>();
 }
 
 template <int P>
-void int_columns(const Multiply& m, const IntRows& a, std::int64_t block, const IntStrip& b,
-                 std::int64_t blocks, float* c, bool resume) {
+void int_columns(const Multiply& m, std::int64_t block, const IntStrip& b, std::int64_t blocks,
+                 float* c, bool resume) {
+    const auto part = [&]<int R>(int row) {
+        int_kernel<R, P>(m.whole_a + row * m.whole_stride + block, m.whole_stride, b, blocks,
+                         c + row * m.c_stride, m.c_stride, resume);
+    };
     int row = 0;
-    for (; row + kIntRows <= m.rows; row += kIntRows) {
-        int_kernel<kIntRows, P>(a, row * kIntSpan + block, b, blocks, c + row * m.c_stride,
-                                m.c_stride, resume);
-    }
+    for (; row + kIntRows <= m.rows; row += kIntRows) part.template operator()<kIntRows>(row);
     with_rows(m.rows - row, [&]<int R>() {
-        int_kernel<R, P>(a, row * kIntSpan + block, b, blocks, c + row * m.c_stride, m.c_stride,
-                         resume);
+        if constexpr (R < kIntRows) part.template operator()<R>(row);
     });
 }
 
-// Up to kIntSpan blocks. False, with nothing done, when the left side is no product of whole
-// numbers.
-bool multiply_ints(const Multiply& m) {
-    IntRows a;
-    if (!int_rows(m, a)) return false;
+void multiply_ints(const Multiply& m) {
     IntStrip b;
     for (int panel = 0; panel < m.panels; panel += kIntPanels) {
         const int panels = m.panels - panel < kIntPanels ? m.panels - panel : kIntPanels;
@@ -185,17 +194,16 @@ bool multiply_ints(const Multiply& m) {
                                blocks = rest < kIntDepth ? rest : kIntDepth;
             for (int p = 0; p < panels; ++p) {
                 int_panel(m.coded_b + (panel + p) * m.b_stride + block * coded_bytes(Coding::mx),
-                          blocks, b.words[p], b.scales[p], b.starts[p]);
+                          blocks, b.words[p], b.scales[p], b.zeros[p]);
             }
             float* c = m.c + 16 * panel;
             const bool resume = m.resume || block > 0;
             if (panels == kIntPanels)
-                int_columns<kIntPanels>(m, a, block, b, blocks, c, resume);
+                int_columns<kIntPanels>(m, block, b, blocks, c, resume);
             else
-                int_columns<1>(m, a, block, b, blocks, c, resume);
+                int_columns<1>(m, block, b, blocks, c, resume);
         }
     }
-    return true;
 }
 
 }  // namespace

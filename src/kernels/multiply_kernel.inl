@@ -118,6 +118,12 @@ template <int R, int P, class B>
     B b[P];
     for (int p = 0; p < P; ++p) b[p] = panels[p];
     for (std::int64_t block = 0; block < blocks; ++block) {
+        if constexpr (sizeof(*B::p) == 1) {
+            const std::int64_t far =
+                far_ahead<P>(B::kBytes, block, blocks, P > 1 ? b[P - 1].p - b[P - 2].p : 0);
+#pragma GCC unroll 8
+            for (int p = 0; p < P; ++p) fetch_ahead<B::kBytes>(b[p].p, far);
+        }
 #pragma GCC unroll 8
         for (int p = 0; p < P; ++p) b[p].start();
         Sums<R, P> s;

@@ -2,6 +2,7 @@
 // The left side of a product in one pass over x: a few rows at a time are copied (or normed) to a
 // buffer that stays in L1 or L2, transformed, quantized there and stored in lane order.
 #include <algorithm>
+#include <atomic>
 #include <vector>
 
 #include "core/error.hpp"
@@ -71,6 +72,8 @@ Multiply left_of(const Operand& a, std::int64_t row, std::int64_t rows) {
     m.a_step = a.step();
     m.a_stride = m.blocks * kTile;
     m.rows = static_cast<int>(rows);
+    m.whole_a = a.is_whole ? a.whole.data() + row * m.blocks : nullptr;
+    m.whole_stride = m.blocks;
     if (a.precision == Precision::bf16)
         m.narrow_a = a.narrow.data() + a.at(row);
     else
@@ -94,6 +97,7 @@ void take_right(Multiply& m, const PackedMatrix& b, std::int64_t panel, std::int
 void take_span(Multiply& m, std::int64_t block, std::int64_t blocks) {
     if (m.narrow_a) m.narrow_a += block * m.a_step;
     if (m.wide_a) m.wide_a += block * m.a_step;
+    if (m.whole_a) m.whole_a += block;
     if (m.narrow_b) m.narrow_b += block * kTile;
     if (m.wide_b) m.wide_b += block * kTile;
     if (m.coded_b) m.coded_b += block * coded_bytes(m.coding);
@@ -108,6 +112,18 @@ void shape_operand(std::int64_t rows, std::int64_t k, Precision precision, Opera
         make_room(out, out.narrow);
     else
         make_room(out, out.wide);
+    out.whole.clear();
+    out.is_whole = false;
+}
+
+void make_whole(const Kernels& kernels, Operand& x) {
+    if (!kernels.to_whole) return;
+    const std::int64_t blocks = x.padded_k() / kBlock;
+    x.whole.resize(static_cast<std::size_t>(x.rows * blocks));
+    x.is_whole = true;
+    for (std::int64_t r = 0; x.is_whole && r < x.rows; ++r)
+        x.is_whole = kernels.to_whole(x.narrow.data() + x.at(r), x.step(), blocks,
+                                      x.whole.data() + r * blocks);
 }
 
 Preparer::Preparer(const Kernels& kernels, const Transform& t, const ActivationQuantizer* q,
@@ -120,6 +136,11 @@ Preparer::Preparer(const Kernels& kernels, const Transform& t, const ActivationQ
       out_(out),
       observed_(observed) {
     check(out.k, t, q);
+    if (q && q->scheme->family == Family::mx && kernels.to_whole && out.whole.empty() &&
+        out.precision == Precision::bf16) {
+        out.whole.resize(static_cast<std::size_t>(out.rows * out.padded_k() / kBlock));
+        out.is_whole = true;
+    }
     if (t.identity()) return;
     fast_transform_ = t.kind->name == "hadamard" || t.kind->name == "randomized-hadamard";
     if (t.kind->name != "randomized-hadamard") return;
@@ -167,6 +188,16 @@ void Preparer::operator()(float* x, float* spare, std::int64_t row, std::int64_t
     if (observed_) store_rows(x, row, rows, column, width, *observed_);
     if (quantizer_) quantize_rows(x, rows, n, width, spare);
     store_rows(quantizer_ ? spare : x, row, rows, column, width, out_);
+    for (std::int64_t r = row; !out_.whole.empty() && r < row + rows; ++r)
+        make_whole_row(r, column, width);
+}
+
+// Others may find at the same time that their blocks are not whole.
+void Preparer::make_whole_row(std::int64_t row, std::int64_t column, std::int64_t width) const {
+    const std::int64_t block = column / kBlock, blocks = out_.padded_k() / kBlock;
+    if (!kernels_.to_whole(out_.narrow.data() + out_.at(row) + block * out_.step(), out_.step(),
+                           width / kBlock, out_.whole.data() + row * blocks + block))
+        std::atomic_ref(out_.is_whole).store(false, std::memory_order_relaxed);
 }
 
 void prepare_operand(const Kernels& kernels, Threads& threads, View<const float> x,
@@ -176,10 +207,11 @@ void prepare_operand(const Kernels& kernels, Threads& threads, View<const float>
     const Preparer prepare(kernels, t, q, out);
     const std::int64_t width = out.padded_k();
     std::vector<AlignedVector<float>> buffers(static_cast<std::size_t>(threads.count()));
-    threads.loop((x.rows + kRowsATask - 1) / kRowsATask, [&](std::int64_t i, int thread) {
-        const std::int64_t first = i * kRowsATask, rows = std::min(kRowsATask, x.rows - first);
+    const std::int64_t most = std::clamp<std::int64_t>(x.rows / threads.count(), 1, kRowsATask);
+    threads.loop((x.rows + most - 1) / most, [&](std::int64_t i, int thread) {
+        const std::int64_t first = i * most, rows = std::min(most, x.rows - first);
         auto& buffer = buffers[static_cast<std::size_t>(thread)];
-        buffer.resize(static_cast<std::size_t>(2 * kRowsATask * width));
+        buffer.resize(static_cast<std::size_t>(2 * most * width));
         for (std::int64_t r = 0; r < rows; ++r) {
             float* row = buffer.data() + r * width;
             if (norm)
@@ -187,7 +219,7 @@ void prepare_operand(const Kernels& kernels, Threads& threads, View<const float>
             else
                 std::copy_n(x.row(first + r), x.cols, row);
         }
-        prepare(buffer.data(), buffer.data() + kRowsATask * width, first, rows, 0, width);
+        prepare(buffer.data(), buffer.data() + most * width, first, rows, 0, width);
     });
 }
 

@@ -82,7 +82,7 @@ std::string_view name_of(const Kernels& kernels) {
 }
 
 bool multiplies_whole_numbers(const Kernels& kernels) {
-    return &kernels == &kAvx512Kernels;
+    return kernels.to_whole != nullptr;
 }
 
 }  // namespace hb

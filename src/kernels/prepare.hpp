@@ -26,6 +26,7 @@ private:
                        float* y) const;
     void store_rows(const float* x, std::int64_t row, std::int64_t rows, std::int64_t column,
                     std::int64_t width, Operand& out) const;
+    void make_whole_row(std::int64_t row, std::int64_t column, std::int64_t width) const;
 
     const Kernels& kernels_;
     const Transform& transform_;

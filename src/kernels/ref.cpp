@@ -333,6 +333,7 @@ const Kernels kRefKernels = {
     transpose,
     hadamard,
     to_lanes,
+    nullptr,
     to_bf16,
     from_bf16,
     to_mx_codes,

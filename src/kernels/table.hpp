@@ -46,6 +46,8 @@ struct Multiply {
     const std::uint16_t* narrow_a = nullptr;  // one of the two: tiles of rows as in an Operand,
     const float* wide_a = nullptr;            // their blocks a_step, they a_stride apart
     std::int64_t a_step = 0, a_stride = 0;
+    const WholeBlock* whole_a = nullptr;  // rows whole_stride apart; or null
+    std::int64_t whole_stride = 0;
     const std::uint16_t* narrow_b = nullptr;  // one of the three: the first panel, b_stride apart
     const float* wide_b = nullptr;
     const std::uint8_t* coded_b = nullptr;
@@ -139,6 +141,11 @@ struct Kernels {
     // n values, a multiple of 32, whose blocks are stored `step` apart
     void (*to_lanes)(const float* x, std::int64_t n, std::uint16_t* narrow, float* wide,
                      std::int64_t step);
+    // Blocks of a row, `step` apart, as whole numbers. False when one is no such block, or its
+    // numbers are so small or large that sums of fp32 products might not be exact. Null where
+    // whole numbers are not multiplied.
+    bool (*to_whole)(const std::uint16_t* from, std::int64_t step, std::int64_t blocks,
+                     WholeBlock* out);
     // x (n) is rounded to bf16 in place, and stored as such; and back
     void (*to_bf16)(float* x, std::int64_t n, std::uint16_t* out);
     void (*from_bf16)(const std::uint16_t* x, std::int64_t n, float* out);

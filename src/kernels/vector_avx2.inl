@@ -12,6 +12,7 @@ namespace {
 constexpr int kRows = 3, kPanels = 1;  // of the multiply kernel: 12 of 16 registers are sums
 constexpr int kCodedPanels = 2;        // of the kernel for one row by codes
 constexpr int kThinPanels = 2;         // of the kernel for one row
+constexpr int kCodedRows = kRows;      // that are multiplied by codes as they lie
 
 struct V {
     __m256 low, high;

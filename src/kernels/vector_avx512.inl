@@ -13,6 +13,7 @@ namespace {
 constexpr int kRows = 6, kPanels = 2;  // of the multiply kernel: 24 of 32 registers are sums
 constexpr int kCodedPanels = 8;        // of the kernel for one row by codes
 constexpr int kThinPanels = 4;         // of the kernel for one or two rows
+constexpr int kCodedRows = 8;          // that are multiplied by codes as they lie
 
 struct V {
     __m512 v;

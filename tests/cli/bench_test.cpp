@@ -22,7 +22,7 @@ protected:
 };
 
 void expect_numbers(const Json& j) {
-    for (const std::string test : {"pp", "tg"}) {
+    for (const std::string test : {"pp", "tg", "tg_batch8"}) {
         const auto number = [&](const char* name) {
             const Json& value = j[test + name];
             EXPECT_TRUE(value.is_number() && value > 0) << test << name << " " << value;
@@ -53,8 +53,9 @@ TEST_F(Bench, AModelInAFolder) {
     EXPECT_EQ(
         j["weight_bytes"],
         2 * (kLayers * (3 * kHidden * kHidden + 3 * kHidden * kIntermediate) + kVocab * kHidden));
-    EXPECT_EQ(std::count(ran.out.begin(), ran.out.end(), '\n'), 3);
-    for (const char* word : {"tokens/s", "min..max", "GFLOP/s", "GB/s", "% of roof", "pp24", "tg3"})
+    EXPECT_EQ(std::count(ran.out.begin(), ran.out.end(), '\n'), 4);
+    for (const char* word :
+         {"tokens/s", "min..max", "GFLOP/s", "GB/s", "% of roof", "pp24", "tg3", "tg1 x8"})
         EXPECT_NE(ran.out.find(word), std::string::npos) << word;
 }
 

@@ -19,6 +19,11 @@ TEST(Threads, EveryIndexRunsOnceHoweverManyThreads) {
                 ++hits[static_cast<std::size_t>(i)];
             });
             EXPECT_EQ(std::accumulate(hits.begin(), hits.end(), 0), round);
+            threads.loop_in_runs(round, [&](std::int64_t i, int thread) {
+                EXPECT_LT(thread, count);
+                ++hits[static_cast<std::size_t>(i)];
+            });
+            for (const int hit : hits) EXPECT_EQ(hit, 2);
         }
     }
 }

@@ -109,6 +109,111 @@ INSTANTIATE_TEST_SUITE_P(Shapes, Coded, testing::ValuesIn(kShapes), [](const aut
     return fmt::format("{}x{}x{}", shape.param.rows, shape.param.n, shape.param.k);
 });
 
+Operand quantized_side(const Kernels& kernels, Threads& threads, const Matrix<float>& x) {
+    const ScaleRule& rule = find_scale_rule("ceil7.25", Family::mx);
+    const ActivationQuantizer q{&find_scheme("mxfp4"), &rule, rule.divisor(4)};
+    Operand a;
+    prepare_operand(kernels, threads, x.view(), {}, &q, Precision::bf16, a);
+    return a;
+}
+
+// Rows 1 and 3, where there are such, are zero and uneven.
+Matrix<float> left_numbers(std::int64_t rows, std::int64_t k) {
+    Matrix<float> x = normal_matrix(rows, k, 8);
+    Random random{9};
+    for (std::int64_t c = 0; c < k; ++c) {
+        if (rows > 1) x(1, c) = 0;
+        if (rows > 3) x(3, c) = std::ldexp(x(3, c), static_cast<int>(random.bits() % 40) - 20);
+    }
+    return x;
+}
+
+// unit * numbers are the block's numbers, and sums start at -12 times those of the numbers, above
+// the bits of 1.5 * 2^23.
+TEST(WholeNumbers, AreThoseOfTheOperand) {
+    Threads two(2);
+    for (const Kernels* kernels : all_kernels()) {
+        for (const std::int64_t rows : {1, 5, 16, 37}) {
+            Operand a = quantized_side(*kernels, two, left_numbers(rows, 320));
+            EXPECT_EQ(a.is_whole, multiplies_whole_numbers(*kernels));
+            ASSERT_EQ(a.whole.size(), a.is_whole ? static_cast<std::size_t>(rows * 10) : 0u);
+            for (std::int64_t i = 0; a.is_whole && i < rows * 10; ++i) {
+                const WholeBlock& block = a.whole[static_cast<std::size_t>(i)];
+                const std::uint16_t* lanes = a.narrow.data() + a.at(i / 10) + i % 10 * a.step();
+                int sum = 0;
+                for (int c = 0; c < 32; ++c) {  // byte c: 4 q, 4 q + 2 of both halves, then 4 q + 1
+                    const int k = c / 8 * 4 + c / 4 % 2 + c % 2 * 2 + c / 2 % 2 * 16;
+                    const float number = block.unit * static_cast<float>(block.numbers[c]);
+                    ASSERT_EQ(number, bf16_to_float(lanes[k % 16 * 2 + k / 16])) << i << ' ' << c;
+                    ASSERT_LE(std::abs(block.numbers[c]), 15);
+                    sum += block.numbers[c];
+                }
+                ASSERT_EQ(block.start, 0x4b400000 - 12 * sum);
+            }
+            const auto made = a.whole;
+            a.whole.clear();
+            make_whole(*kernels, a);
+            EXPECT_EQ(a.whole.size(), made.size());
+            EXPECT_TRUE(std::equal(made.begin(), made.end(), a.whole.begin(),
+                                   [](const WholeBlock& x, const WholeBlock& y) {
+                                       return std::memcmp(&x, &y, sizeof x) == 0;
+                                   }));
+        }
+    }
+}
+
+TEST(WholeNumbers, GiveTheBitsOfRef) {
+    Threads one(1), three(3);
+    const Scheme& scheme = find_scheme("mxfp4");
+    for (const std::int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 33}) {
+        for (const auto& [n, k] : {std::pair{16, 32}, {200, 2240}, {331, 96}}) {
+            const auto w = pack_codes(random_codes(scheme, n, k, Spread::moderate, 3), one);
+            Matrix<float> x = left_numbers(rows, k);
+            for (const bool huge : {false, true}) {
+                if (huge) x(rows / 2, k / 2) = 1e30f;  // beyond the numbers that are taken so
+                const auto expected = product(ref(), one, quantized_side(ref(), one, x), w);
+                for (const Kernels* kernels : wide_kernels()) {
+                    for (Threads* threads : {&one, &three}) {
+                        const Operand a = quantized_side(*kernels, *threads, x);
+                        EXPECT_EQ(a.is_whole, multiplies_whole_numbers(*kernels) && !huge);
+                        EXPECT_EQ(difference(expected, product(*kernels, *threads, a, w)), "")
+                            << name_of(*kernels) << ' ' << rows << ' ' << n << ' ' << huge;
+                    }
+                }
+            }
+        }
+    }
+}
+
+// Gate and up leave their product in whole numbers; an operand used again is not left with old
+// ones.
+TEST(WholeNumbers, ComeOutOfGatedProducts) {
+    Threads one(1), two(2);
+    const Scheme& scheme = find_scheme("mxfp4");
+    const auto gate = pack_codes(random_codes(scheme, 320, 96, Spread::moderate, 2), one),
+               up = pack_codes(random_codes(scheme, 320, 96, Spread::moderate, 3), one);
+    const ScaleRule& rule = find_scale_rule("ocp", Family::mx);
+    const ActivationQuantizer q{&scheme, &rule, rule.divisor(4)};
+    for (const Kernels* kernels : wide_kernels()) {
+        Operand out;
+        for (const std::int64_t rows : {40, 8, 1}) {
+            const auto a = quantized_side(*kernels, two, normal_matrix(rows, 96, 8));
+            shape_operand(rows, 320, Precision::bf16, out);
+            gated_gemm(*kernels, two, {a, gate, .1f}, {a, up, .1f}, {}, &q, out);
+            Operand again = out;
+            make_whole(*kernels, again);
+            EXPECT_EQ(out.is_whole, multiplies_whole_numbers(*kernels));
+            ASSERT_EQ(out.whole.size(), again.whole.size());
+            EXPECT_EQ(std::memcmp(out.whole.data(), again.whole.data(),
+                                  out.whole.size() * sizeof(WholeBlock)),
+                      0);
+            prepare_operand(*kernels, one, left_numbers(rows, 320).view(), {}, nullptr,
+                            Precision::bf16, out);
+            EXPECT_FALSE(out.is_whole);
+        }
+    }
+}
+
 // One row against each scale and each code.
 TEST(CodedScales, AreAllExact) {
     Threads one(1);
