@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "core/error.hpp"
 #include "core/float_bits.hpp"
 #include "io/make_gguf.hpp"
@@ -75,6 +77,42 @@ TEST_F(StoredTypes, AFolderRoundsQ8OnlyWhenAllowed) {
     EXPECT_EQ(out.find("model.norm.weight")->dtype, "F32");
     EXPECT_EQ(out.read("model.norm.weight", 1, 32)(0, 5), 0.1f);
     EXPECT_EQ(out.find("model.layers.0.input_layernorm.weight")->dtype, "BF16");
+}
+
+// A file may have been quantized again since, or damaged.
+TEST(GgufKeys, OurOwnCountOnlyWhenTheyFit) {
+    const TemporaryFolder folder;
+    const auto open_with = [&](const std::function<void(GgufBuilder&)>& change) {
+        auto b = tiny_keys();
+        tiny_tensors(b);
+        change(b);
+        return Checkpoint::open(folder.put("a.gguf", b.build()));
+    };
+    Json config = open_with([](GgufBuilder&) {}).config();
+    config["name_of_the_house"] = "ours";
+    const auto with_config = [&](const std::string& text) {
+        return open_with([&](GgufBuilder& b) { b.text("halfbyte.config", text); }).config();
+    };
+    EXPECT_EQ(with_config(config.dump()), config);
+    EXPECT_THAT([&] { with_config("{"); }, ThrowsMessage<Error>(HasSubstr("halfbyte.config")));
+    for (const auto& [name, value] : std::map<std::string, Json>{
+             {"hidden_size", 64},
+             {"vocab_size", "8"},
+             {"num_hidden_layers", nullptr},
+             {"quantization_config", {{"quant_method", "compressed-tensors"}}},
+             {"quantization_config", 3}}) {
+        Json other = config;
+        other[name] = value;
+        EXPECT_FALSE(with_config(other.dump()).contains("name_of_the_house")) << name;
+    }
+    EXPECT_THAT(
+        [&] {
+            open_with([](GgufBuilder& b) {
+                b.texts("halfbyte.original.names", {"a.scale", "b.scale"});
+                b.wholes("halfbyte.original.values", {1, 2});
+            });
+        },
+        ThrowsMessage<Error>(HasSubstr("must be 2 F32")));
 }
 
 }  // namespace
