@@ -79,6 +79,29 @@ TEST_F(StoredTypes, AFolderRoundsQ8OnlyWhenAllowed) {
     EXPECT_EQ(out.find("model.layers.0.input_layernorm.weight")->dtype, "BF16");
 }
 
+// What the reader makes of a GGUF's tokenizer is what the writer makes the same keys of.
+TEST(GgufKeys, EveryPreTokenizerComesBack) {
+    for (const char* pre : {"llama-bpe", "qwen2", "smollm", "gpt-2"}) {
+        const TemporaryFolder folder;
+        auto b = tiny_keys();
+        b.text("tokenizer.ggml.model", "gpt2").text("tokenizer.ggml.pre", pre);
+        b.texts("tokenizer.ggml.tokens", {"a", "<s>", "</s>", "b", "ab", "\u0120", "<tool>", "c"});
+        b.wholes("tokenizer.ggml.token_type", {1, 3, 3, 1, 1, 1, 4, 1});
+        b.texts("tokenizer.ggml.merges", {"a b"});
+        b.whole("tokenizer.ggml.eot_token_id", 6).flag("tokenizer.ggml.add_bos_token", true);
+        b.text("tokenizer.chat_template", "{{ messages }}");
+        tiny_tensors(b);
+        const auto in = folder.put("in.gguf", b.build());
+        const auto out = (folder.path / "out.gguf").string();
+        convert(in, out, find_layout("gguf"), {});
+        const auto before = Checkpoint::open(in), after = Checkpoint::open(out);
+        for (const char* name :
+             {"tokenizer.json", "tokenizer_config.json", "generation_config.json"})
+            EXPECT_EQ(before.asset(name), after.asset(name)) << pre;
+        EXPECT_EQ(before.config(), after.config()) << pre;
+    }
+}
+
 // A file may have been quantized again since, or damaged.
 TEST(GgufKeys, OurOwnCountOnlyWhenTheyFit) {
     const TemporaryFolder folder;
