@@ -78,7 +78,8 @@ Notes write_fp_quant(const Contents& c, const std::filesystem::path& out,
                      const WriteOptions& options) {
     need_quantized(c, "fp-quant");
     const Scheme& scheme = *c.quantization->scheme;
-    if (scheme.family == Family::integer || !scheme.quantized_activations)
+    const bool fp4 = scheme.family == Family::mx || scheme.family == Family::nv;
+    if (!fp4 || !scheme.quantized_activations)
         fail("{}: the scheme is {}; fp-quant holds mxfp4 and nvfp4, with quantized activations",
              c.checkpoint->path().string(), scheme.name);
     const Rotation rotation = rotation_of(c);

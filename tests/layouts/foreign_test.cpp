@@ -15,7 +15,6 @@ namespace {
 
 const std::string kGolden = HALFBYTE_TESTS_DIR "/layouts/golden/";
 
-
 // A multiplier and the divisor 1 / multiplier, each rounded, and the products: four roundings.
 constexpr double kRoundings = 4 * 0x1p-24;
 

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "core/error.hpp"
 #include "core/float_bits.hpp"
 #include "io/make_gguf.hpp"
@@ -75,6 +77,65 @@ TEST_F(StoredTypes, AFolderRoundsQ8OnlyWhenAllowed) {
     EXPECT_EQ(out.find("model.norm.weight")->dtype, "F32");
     EXPECT_EQ(out.read("model.norm.weight", 1, 32)(0, 5), 0.1f);
     EXPECT_EQ(out.find("model.layers.0.input_layernorm.weight")->dtype, "BF16");
+}
+
+// What the reader makes of a GGUF's tokenizer is what the writer makes the same keys of.
+TEST(GgufKeys, EveryPreTokenizerComesBack) {
+    for (const char* pre : {"llama-bpe", "qwen2", "smollm", "gpt-2"}) {
+        const TemporaryFolder folder;
+        auto b = tiny_keys();
+        b.text("tokenizer.ggml.model", "gpt2").text("tokenizer.ggml.pre", pre);
+        b.texts("tokenizer.ggml.tokens", {"a", "<s>", "</s>", "b", "ab", "\u0120", "<tool>", "c"});
+        b.wholes("tokenizer.ggml.token_type", {1, 3, 3, 1, 1, 1, 4, 1});
+        b.texts("tokenizer.ggml.merges", {"a b"});
+        b.whole("tokenizer.ggml.eot_token_id", 6).flag("tokenizer.ggml.add_bos_token", true);
+        b.text("tokenizer.chat_template", "{{ messages }}");
+        tiny_tensors(b);
+        const auto in = folder.put("in.gguf", b.build());
+        const auto out = (folder.path / "out.gguf").string();
+        convert(in, out, find_layout("gguf"), {});
+        const auto before = Checkpoint::open(in), after = Checkpoint::open(out);
+        for (const char* name :
+             {"tokenizer.json", "tokenizer_config.json", "generation_config.json"})
+            EXPECT_EQ(before.asset(name), after.asset(name)) << pre;
+        EXPECT_EQ(before.config(), after.config()) << pre;
+    }
+}
+
+// A file may have been quantized again since, or damaged.
+TEST(GgufKeys, OurOwnCountOnlyWhenTheyFit) {
+    const TemporaryFolder folder;
+    const auto open_with = [&](const std::function<void(GgufBuilder&)>& change) {
+        auto b = tiny_keys();
+        tiny_tensors(b);
+        change(b);
+        return Checkpoint::open(folder.put("a.gguf", b.build()));
+    };
+    Json config = open_with([](GgufBuilder&) {}).config();
+    config["name_of_the_house"] = "ours";
+    const auto with_config = [&](const std::string& text) {
+        return open_with([&](GgufBuilder& b) { b.text("halfbyte.config", text); }).config();
+    };
+    EXPECT_EQ(with_config(config.dump()), config);
+    EXPECT_THAT([&] { with_config("{"); }, ThrowsMessage<Error>(HasSubstr("halfbyte.config")));
+    for (const auto& [name, value] : std::map<std::string, Json>{
+             {"hidden_size", 64},
+             {"vocab_size", "8"},
+             {"num_hidden_layers", nullptr},
+             {"quantization_config", {{"quant_method", "compressed-tensors"}}},
+             {"quantization_config", 3}}) {
+        Json other = config;
+        other[name] = value;
+        EXPECT_FALSE(with_config(other.dump()).contains("name_of_the_house")) << name;
+    }
+    EXPECT_THAT(
+        [&] {
+            open_with([](GgufBuilder& b) {
+                b.texts("halfbyte.original.names", {"a.scale", "b.scale"});
+                b.wholes("halfbyte.original.values", {1, 2});
+            });
+        },
+        ThrowsMessage<Error>(HasSubstr("must be 2 F32")));
 }
 
 }  // namespace
