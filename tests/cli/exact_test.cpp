@@ -13,7 +13,9 @@ using Case = std::tuple<const char*, const char*>;  // scheme, table
 
 class Exact : public ::testing::TestWithParam<Case> {
 protected:
-    static fs::path root() { return fs::path(::testing::TempDir()) / "hb_exact"; }
+    static fs::path root() {
+        return fs::path(::testing::TempDir()) / ("hb_exact_" + std::to_string(::getpid()));
+    }
     static void SetUpTestSuite() {
         fs::remove_all(root());
         fs::create_directories(root());
