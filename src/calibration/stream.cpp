@@ -170,7 +170,9 @@ void Stream::visit_site(const Block& block, int site, Statistics* statistics) {
     const bool gram = statistics && !statistics->hessian.empty();
     const std::int64_t k = gram ? statistics->hessian.cols : 1;
     const std::int64_t chunk = std::max(kTransposedBytes / (4 * k) / 256, std::int64_t{1}) * 256;
-    if (site == 3) keeps_x2_ = block.linears[kGate].quantized && block.linears[kUp].quantized;
+    if (site == 3)  // an operand is kept without scales of its rows
+        keeps_x2_ = block.linears[kGate].quantized && block.linears[kUp].quantized &&
+                    !(settings_.scheme->quantized_activations && settings_.scheme->by_row());
     for (std::int64_t s = 0; s < tokens_.rows; ++s) {
         if (site == 1) attend_sequence(block, s);
         for (std::int64_t from = 0; from < tokens_.cols; from += chunk) {

@@ -8,8 +8,8 @@ WeightStorage storage_for_many_rows(const Kernels& kernels) {
 }
 
 bool keeps_codes(Family family, WeightStorage storage) {
-    return (storage == WeightStorage::codes && family != Family::integer) ||
-           (storage == WeightStorage::mx_codes && family == Family::mx);
+    return storage != WeightStorage::tiles &&
+           (family == Family::mx || (family == Family::nv && storage == WeightStorage::codes));
 }
 
 }  // namespace hb

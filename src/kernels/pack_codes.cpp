@@ -87,7 +87,8 @@ bool fill_panel(const QTensor& w, Coding coding, std::int64_t n, std::uint8_t* o
 
 PackedMatrix make_room(const Scheme& scheme, std::int64_t n, std::int64_t k) {
     const Coding coding = scheme.family == Family::mx ? Coding::mx : Coding::nv;
-    if (scheme.family == Family::integer || scheme.group != (coding == Coding::mx ? 32 : 16))
+    if ((scheme.family != Family::mx && scheme.family != Family::nv) ||
+        scheme.group != (coding == Coding::mx ? 32 : 16))
         fail("weights in {} are not packed by their codes", scheme.name);
     PackedMatrix out{n, k, Precision::bf16, {}, {}, coding, true, {}};
     out.coded.resize(static_cast<std::size_t>((n + 15) / 16 * panel_bytes(out)));
