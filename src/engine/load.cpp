@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a checkpoint to blocks in memory. Weights that bf16 holds exactly are packed in bf16, others
-// in fp32; MX and NV weights stay in their codes, INT4 becomes (element - zero) * scale rounded to
-// bf16, and INT8 and FP8 elements are bf16 numbers, with the divisors left to alpha and the scales
-// of rows to the product's end.
+// in fp32; MX, NV and INT8 weights stay in their codes, INT4 becomes (element - zero) * scale
+// rounded to bf16, and FP8 elements are bf16 numbers, with the divisors left to alpha and the
+// scales of rows to the product's end.
 #include <algorithm>
 #include <cmath>
 

@@ -8,8 +8,10 @@ WeightStorage storage_for_many_rows(const Kernels& kernels) {
 }
 
 bool keeps_codes(Family family, WeightStorage storage) {
-    return storage != WeightStorage::tiles &&
-           (family == Family::mx || (family == Family::nv && storage == WeightStorage::codes));
+    const bool coded = family == Family::mx || family == Family::nv || family == Family::int8;
+    return storage == WeightStorage::codes
+               ? coded
+               : storage == WeightStorage::mx_codes && family == Family::mx;
 }
 
 }  // namespace hb

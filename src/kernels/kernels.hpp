@@ -83,7 +83,8 @@ bool multiplies_whole_numbers(const Kernels& kernels);
 
 PackedMatrix pack(View<const float> w, Precision precision, Threads& threads);  // (n, k)
 PackedMatrix pack_bf16(View<const std::uint16_t> w, Threads& threads);          // (n, k)
-// Of an MX or NV weight, without its divisor; throws Error for another.
+// Of an MX or NV weight, without its divisor, or of an INT8 one, without the scales of its rows;
+// throws Error for another.
 PackedMatrix pack_codes(const QTensor& w, Threads& threads);   // (n, k)
 PackedMatrix pack_codes(const Q8Tensor& w, Threads& threads);  // (n, k)
 // The same part by part, for a weight that is never whole anywhere else: its room, not filled, then
