@@ -100,20 +100,22 @@ void ActivationStore::save(int thread, std::int64_t sequence, std::int64_t first
     if (sequence >= kept_) write(to, size, place);
 }
 
-void ActivationStore::load(int, std::int64_t sequence, std::int64_t first, Operand& x) {
+void ActivationStore::load(std::int64_t sequence, std::int64_t first,
+                           std::span<std::uint16_t> packed) const {
     const std::size_t place = this->place(sequence, first);
     if (sequence < kept_)
-        std::copy_n(memory_.data() + place, x.narrow.size(), x.narrow.data());
+        std::copy_n(memory_.data() + place, packed.size(), packed.data());
     else
-        read(x.narrow.data(), x.narrow.size(), place);
+        read(packed.data(), packed.size(), place);
 }
 
-void ActivationStore::save(int, std::int64_t sequence, std::int64_t first, const Operand& x) {
+void ActivationStore::save(std::int64_t sequence, std::int64_t first,
+                           std::span<const std::uint16_t> packed) {
     const std::size_t place = this->place(sequence, first);
     if (sequence < kept_)
-        std::copy_n(x.narrow.data(), x.narrow.size(), memory_.data() + place);
+        std::copy_n(packed.data(), packed.size(), memory_.data() + place);
     else
-        write(x.narrow.data(), x.narrow.size(), place);
+        write(packed.data(), packed.size(), place);
 }
 
 }  // namespace hb

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // One activation of every calibration sequence, bf16: the first ones in memory, the others in a
 // spill file that has no name (it vanishes with the process). save() rounds what it is given in
-// place, so that the caller goes on with exactly the values that load() will give later. A left
-// side of a product can be kept in the same place instead, until rows are saved there again.
+// place, so that the caller goes on with exactly the values that load() will give later. What a
+// caller packs itself can be kept in the rows' place instead, until rows are saved there again.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <span>
 #include <vector>
 
 #include "kernels/kernels.hpp"
@@ -27,9 +28,9 @@ public:
     // Rows of a sequence from `first` on.
     void load(int thread, std::int64_t sequence, std::int64_t first, View<float> h);
     void save(int thread, std::int64_t sequence, std::int64_t first, View<float> h);
-    // A narrow left side whose rows are those of the sequence from `first` on, a multiple of 16.
-    void load(int thread, std::int64_t sequence, std::int64_t first, Operand& x);
-    void save(int thread, std::int64_t sequence, std::int64_t first, const Operand& x);
+    // In the place of the rows from `first` on, and no more than they take.
+    void load(std::int64_t sequence, std::int64_t first, std::span<std::uint16_t> packed) const;
+    void save(std::int64_t sequence, std::int64_t first, std::span<const std::uint16_t> packed);
 
 private:
     // Where the row lies among those that are in memory, or in the file.

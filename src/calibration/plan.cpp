@@ -25,12 +25,14 @@ struct Work {
 Work count(const Settings& s, double tokens) {
     Work w;
     std::array<double, 4> inputs{};
+    const bool keeps_hidden =
+        s.activation_rule && s.activation_rule->family == Family::mx;  // else gate and up twice
     for (const LinearName& linear : block_linears()) {
         const LinearShape shape = linear_shape(s.config, linear.name);
         const double size = static_cast<double>(shape.out * shape.in),
                      in = static_cast<double>(shape.in);
         w.block_weights += size;
-        w.linear += 2 * tokens * size * (linear.site == 2 ? 2 : 1);
+        w.linear += 2 * tokens * size * (linear.site == 2 && !keeps_hidden ? 2 : 1);
         w.solver += size * in;
         inputs[static_cast<std::size_t>(linear.site)] = in;
         w.largest_in = std::max(w.largest_in, in);

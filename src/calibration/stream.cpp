@@ -56,7 +56,8 @@ Json report_of(const std::string& module, const LinearReport& r) {
 }  // namespace
 
 std::int64_t widest_between(const ModelConfig& c) {
-    return std::max(c.heads * c.head_dim, (c.hidden + 31) / 32 * 32);
+    return std::max({c.heads * c.head_dim, (c.hidden + 31) / 32 * 32,
+                     ((c.intermediate + 31) / 32 * kMxRowBytes + 1) / 2});
 }
 
 Json quantized_config(Json config, const QuantizationConfig& quantization) {
@@ -129,13 +130,40 @@ void Stream::attend_sequence(const Block& block, std::int64_t sequence) {
     count_linears(0, tokens_.cols);
 }
 
-// x2 of the block that is left.
-void Stream::enter_mlp_again(const Runtime& own, int thread, std::int64_t sequence,
-                             std::int64_t first, View<const float> h) {
+// x3 in codes, a unit of 0 in the first block where it cannot be.
+void Stream::keep_hidden(int thread, std::int64_t sequence, std::int64_t first) {
+    Worker& worker = workers_[static_cast<std::size_t>(thread)];
+    const Operand& x3 = worker.scratch.hidden;
+    worker.codes.resize(static_cast<std::size_t>((x3.size() / 32 * kMxRowBytes + 1) / 2));
+    auto* bytes = reinterpret_cast<std::uint8_t*>(worker.codes.data());
+    if (!to_mx_codes(*run_.kernels, x3, bytes)) bytes[kMxRowBytes - 1] = 0;
+    between_.save(sequence, first, worker.codes);
+}
+
+bool Stream::load_hidden(int thread, std::int64_t sequence, std::int64_t first, std::int64_t rows) {
+    Worker& worker = workers_[static_cast<std::size_t>(thread)];
+    Operand& x3 = worker.scratch.hidden;
+    shape_operand(rows, settings_.config.intermediate, Precision::bf16, x3);
+    worker.codes.resize(static_cast<std::size_t>((x3.size() / 32 * kMxRowBytes + 1) / 2));
+    between_.load(sequence, first, worker.codes);
+    const auto* bytes = reinterpret_cast<const std::uint8_t*>(worker.codes.data());
+    if (bytes[kMxRowBytes - 1] == 0) return false;
+    from_mx_codes(*run_.kernels, bytes, x3);
+    return true;
+}
+
+void Stream::leave_block(const Runtime& own, int thread, std::int64_t sequence, std::int64_t first,
+                         View<float> h) {
     Scratch& scratch = workers_[static_cast<std::size_t>(thread)].scratch;
-    if (!keeps_x2_) return enter_mlp(own, *left_, h, scratch);
-    shape_operand(h.rows, h.cols, Precision::bf16, scratch.quantized);
-    between_.load(thread, sequence, first, scratch.quantized);
+    if (kept_ == Kept::x3 && load_hidden(thread, sequence, first, h.rows))
+        return add_down(own, *left_, scratch, h);
+    if (kept_ == Kept::x2) {
+        shape_operand(h.rows, h.cols, Precision::bf16, scratch.quantized);
+        between_.load(sequence, first, scratch.quantized.narrow);
+    } else {
+        enter_mlp(own, *left_, h, scratch);
+    }
+    add_mlp(own, *left_, scratch, h);
 }
 
 // Rows of the site's input, once the stream has moved up to it: x1 for site 1 and h for the others;
@@ -150,8 +178,7 @@ View<float> Stream::enter_site(const Runtime& own, const Block& block, int site,
     const View<float> h = load_rows(thread, sequence, first, rows);
     Worker& worker = workers_[static_cast<std::size_t>(thread)];
     if (site == 0 && left_) {
-        enter_mlp_again(own, thread, sequence, first, h);
-        add_mlp(own, *left_, worker.scratch, h);
+        leave_block(own, thread, sequence, first, h);
         store_.save(thread, sequence, first, h);
     } else if (site == 2) {
         resize(worker.x1, rows, scratch_.attended.cols);
@@ -160,7 +187,7 @@ View<float> Stream::enter_site(const Runtime& own, const Block& block, int site,
         store_.save(thread, sequence, first, h);
     } else if (site == 3) {
         enter_mlp(own, block, h, worker.scratch);
-        if (keeps_x2_) between_.save(thread, sequence, first, worker.scratch.quantized);
+        if (kept_ == Kept::x2) between_.save(sequence, first, worker.scratch.quantized.narrow);
     }
     return h;
 }
@@ -170,9 +197,6 @@ void Stream::visit_site(const Block& block, int site, Statistics* statistics) {
     const bool gram = statistics && !statistics->hessian.empty();
     const std::int64_t k = gram ? statistics->hessian.cols : 1;
     const std::int64_t chunk = std::max(kTransposedBytes / (4 * k) / 256, std::int64_t{1}) * 256;
-    if (site == 3)  // an operand is kept without scales of its rows
-        keeps_x2_ = block.linears[kGate].quantized && block.linears[kUp].quantized &&
-                    !(settings_.scheme->quantized_activations && settings_.scheme->by_row());
     for (std::int64_t s = 0; s < tokens_.rows; ++s) {
         if (site == 1) attend_sequence(block, s);
         for (std::int64_t from = 0; from < tokens_.cols; from += chunk) {
@@ -184,6 +208,7 @@ void Stream::visit_site(const Block& block, int site, Statistics* statistics) {
                          if (!statistics) return;
                          Worker& worker = workers_[static_cast<std::size_t>(thread)];
                          observe_site(own, block, site, x, worker.scratch, worker.observed);
+                         if (site == 3 && kept_ == Kept::x3) keep_hidden(thread, s, first);
                          worker.largest =
                              std::max(worker.largest, largest_bf16(worker.observed.narrow));
                          if (gram)
@@ -194,7 +219,7 @@ void Stream::visit_site(const Block& block, int site, Statistics* statistics) {
                                 statistics->hessian.view());
         }
         if (site == 2) count_linears(1, tokens_.cols);
-        if (site == 3 || (site == 0 && left_)) count_linears(2, tokens_.cols);
+        if (site == 3 || (site == 0 && left_ && kept_ != Kept::x3)) count_linears(2, tokens_.cols);
         if (site == 0 && left_) count_linears(3, tokens_.cols);
         if (gram)
             totals_.hessian_flops += 2.0 * static_cast<double>(tokens_.cols) *
@@ -286,6 +311,21 @@ Json Stream::solve(Block& block, std::int64_t layer, int site, const Statistics&
     return report;
 }
 
+// Decides what is kept of a block whose gate and up are solved. MX has no scale that waits for
+// statistics.
+void Stream::keep_until_left(Block& block, std::int64_t layer) {
+    const ScaleRule* rule = settings_.activation_rule;
+    if (rule && rule->family == Family::mx && settings_.quantizes(layer, "mlp.down_proj")) {
+        block.sites[3].quantizer = ActivationQuantizer{settings_.scheme, rule, rule->divisor(1)};
+        kept_ = Kept::x3;
+    } else {  // x2 is kept without scales of its rows
+        const bool alone = rule && rule->row_scale;
+        kept_ = !alone && block.linears[kGate].quantized && block.linears[kUp].quantized
+                    ? Kept::x2
+                    : Kept::nothing;
+    }
+}
+
 Json Stream::quantize_block(std::int64_t layer, const WorkFolder& work,
                             const QuantizeHooks& hooks) {
     Block block = load_block_frame(checkpoint_, settings_.config, layer);
@@ -297,6 +337,7 @@ Json Stream::quantize_block(std::int64_t layer, const WorkFolder& work,
         if (hooks.progress)
             hooks.progress({layer, settings_.config.layers,
                             fmt::format("block {}: {}", layer, kSiteNames[site])});
+        if (site == 3) keep_until_left(block, layer);
         const Statistics statistics = collect(block, site);
         for (auto& entry : solve(block, layer, site, statistics, tensors, hooks))
             report.push_back(std::move(entry));
@@ -316,7 +357,7 @@ void Stream::pass_block(std::int64_t layer, const WorkFolder& work) {
                  storage_for_many_rows(*run_.kernels), block, *run_.threads);
     visit_site(block, 1, nullptr);
     visit_site(block, 2, nullptr);
-    keeps_x2_ = false;
+    kept_ = Kept::nothing;
     left_ = std::move(block);
 }
 

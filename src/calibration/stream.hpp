@@ -10,8 +10,9 @@
 //
 // x is rotated, rounded to bf16, not yet quantized. Memory holds the residual stream and
 // kBetweenBytes of what else is needed twice, the rest of which goes to a file: x1, then the
-// quantized x2; gate and up are computed twice rather than kept. A block is left when the next
-// one's first site is entered. Between two attentions a few rows are taken from memory through a
+// quantized x3, in codes, where it does not depend on the statistics (MX), else the quantized x2,
+// of which gate and up are computed again. A block is left when the next one's first site is
+// entered. Between two attentions a few rows are taken from memory through a
 // site by one thread, and stay in its cache until they are stored, or transposed for H.
 #pragma once
 
@@ -29,7 +30,7 @@ namespace hb {
 Json quantized_config(Json config, const QuantizationConfig& quantization);
 
 constexpr std::int64_t kBetweenBytes = 192 << 20;
-// Columns of x1, and of x2 as a left side.
+// Columns of x1, and of x2 and x3 as they are kept.
 std::int64_t widest_between(const ModelConfig& config);
 
 struct StreamTotals {
@@ -61,6 +62,7 @@ private:
         Scratch scratch;
         Matrix<float> h, x1;
         Operand observed;
+        AlignedVector<std::uint16_t> codes;
         float largest = 0;
     };
     using OnRows =
@@ -71,8 +73,11 @@ private:
                            std::int64_t sequence, std::int64_t first, std::int64_t rows);
     void attend_sequence(const Block& block, std::int64_t sequence);
     void visit_site(const Block& block, int site, Statistics* statistics);
-    void enter_mlp_again(const Runtime& own, int thread, std::int64_t sequence, std::int64_t first,
-                         View<const float> h);
+    void keep_hidden(int thread, std::int64_t sequence, std::int64_t first);
+    bool load_hidden(int thread, std::int64_t sequence, std::int64_t first, std::int64_t rows);
+    void leave_block(const Runtime& own, int thread, std::int64_t sequence, std::int64_t first,
+                     View<float> h);
+    void keep_until_left(Block& block, std::int64_t layer);
     Statistics collect(const Block& block, int site);
     Json solve(Block& block, std::int64_t layer, int site, const Statistics& statistics,
                std::vector<TensorToWrite>& tensors, const QuantizeHooks& hooks);
@@ -83,9 +88,9 @@ private:
     Runtime run_;
     View<const std::int32_t> tokens_;
     ActivationStore store_;      // h
-    ActivationStore between_;    // x1 from site 1 to 2, then x2 from site 3 to the next block
+    ActivationStore between_;    // x1 from site 1 to 2, then x2 or x3 from site 3 to the next block
     std::optional<Block> left_;  // the block before, until h has moved through its end
-    bool keeps_x2_ = false;
+    enum class Kept { nothing, x2, x3 } kept_ = Kept::nothing;  // of that block
     KvCache cache_;
     Pass pass_;
     Scratch scratch_;

@@ -28,8 +28,7 @@ void check_lengths(const BenchArguments& a, const ModelConfig& c, Precision prec
         if (c.context > 0 && length > c.context)
             fail("{} {} is longer than the context of {}, {} tokens", option, length, a.title(),
                  c.context);
-    const double position = (precision == Precision::bf16 ? 4.0 : 8.0) *
-                            static_cast<double>(c.layers * c.kv_heads * c.head_dim);
+    const auto position = static_cast<double>(kv_bytes(c, precision, find_kv_type(a.kv)));
     const double bytes = position * static_cast<double>(std::max(a.prompt, a.count * a.parallel));
     const double memory =
         static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::getpagesize());
@@ -58,8 +57,10 @@ Subject make_random(const BenchArguments& a, Threads& threads) {
     if (!rule.empty()) options.activation_rule = &find_scale_rule(rule, scheme.family);
     const ModelConfig config = config_of(find_random_shape(a.shape));
     check_lengths(a, config, Precision::bf16);
-    return {random_decoder(config, options, threads), &scheme,
-            rule.empty() ? "bf16" : std::string(rule)};
+    Subject subject{random_decoder(config, options, threads), &scheme,
+                    rule.empty() ? "bf16" : std::string(rule)};
+    subject.decoder.kv = find_kv_type(a.kv);
+    return subject;
 }
 
 Subject load(const BenchArguments& a, Threads& threads) {
@@ -69,6 +70,7 @@ Subject load(const BenchArguments& a, Threads& threads) {
     check_lengths(a, model_config(checkpoint), precision);
     LoadOptions options;
     options.head = find_head_type(a.head);
+    options.kv = find_kv_type(a.kv);
     Subject subject{load_decoder(checkpoint, threads, options), nullptr,
                     precision == Precision::bf16 ? "bf16" : "fp32"};
     if (!quantization) return subject;
@@ -165,6 +167,7 @@ Action define_bench(CLI::App& app) {
     app.add_option("--kernels", a->kernels, "amx, avx512vnni, avx2 or ref; default: the best")
         ->type_name("NAME");
     add_head(app, a->head);
+    add_kv(app, a->kv);
     add_threads(app, a->threads);
     add_json(app, a->json);
     return [a] { bench_command(*a); };

@@ -71,10 +71,11 @@ std::string describe_weights(const Subject& s) {
     const Decoder& d = s.decoder;
     return fmt::format(
         "weights read in a pass: linears {} as {}, head {} as {}; embedding as {}; transform {}, "
-        "activations {}",
+        "activations {}; keys and values {} a token as {}",
         human_bytes(static_cast<double>(linear_bytes(d))), stored_type(a_linear(d)),
         human_bytes(static_cast<double>(stored_bytes(d.head))), stored_type(d.head),
-        embedding_type(d), transform_of(d), s.activations);
+        embedding_type(d), transform_of(d), s.activations,
+        human_bytes(static_cast<double>(kv_bytes(d.config, d.precision, d.kv))), kv_type(d));
 }
 
 Json bench_json(const BenchArguments& a, const Subject& s, std::string_view kernels,
@@ -96,6 +97,9 @@ Json bench_json(const BenchArguments& a, const Subject& s, std::string_view kern
               {"weight_bytes", weight_bytes(d)},
               {"linear_bytes", linear_bytes(d)},
               {"linear_type", stored_type(a_linear(d))},
+              {"kv", a.kv},
+              {"kv_type", kv_type(d)},
+              {"kv_bytes", kv_bytes(d.config, d.precision, d.kv)},
               {"head", a.head},
               {"head_type", stored_type(d.head)},
               {"embedding_type", embedding_type(d)},

@@ -25,6 +25,7 @@ Action define_eval(CLI::App& app);
 Action define_run(CLI::App& app);
 Action define_bench(CLI::App& app);
 Action define_inspect(CLI::App& app);
+Action define_convert(CLI::App& app);
 Action define_list(CLI::App& app);
 Action define_sample(CLI::App& app);
 

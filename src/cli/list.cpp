@@ -7,6 +7,7 @@
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
 #include "cli/terminal.hpp"
+#include "layouts/layout.hpp"
 #include "model/config.hpp"
 #include "recipes/recipe.hpp"
 #include "report/table.hpp"
@@ -77,6 +78,17 @@ Json list_architectures() {
     return rows;
 }
 
+Json list_layouts() {
+    Json rows = Json::array();
+    for (const Layout& l : all_layouts())
+        rows.push_back({{"name", l.name},
+                        {"schemes", l.holds},
+                        {"online rotations", l.rotations},
+                        {"mxfp4 divisor", l.factor},
+                        {"help", l.help}});
+    return rows;
+}
+
 struct Kind {
     const char* name;
     Json (*rows)();
@@ -85,7 +97,8 @@ constexpr Kind kKinds[] = {{"schemes", list_schemes},
                            {"scale-rules", list_scale_rules},
                            {"transforms", list_transforms},
                            {"recipes", list_recipes},
-                           {"architectures", list_architectures}};
+                           {"architectures", list_architectures},
+                           {"layouts", list_layouts}};
 
 std::string cell(const Json& value) {
     return value.is_string()         ? value.get<std::string>()
@@ -121,7 +134,8 @@ Action define_list(CLI::App& app) {
     const auto a = std::make_shared<Arguments>();
     std::vector<std::string> names;
     for (const Kind& kind : kKinds) names.emplace_back(kind.name);
-    app.add_option("KIND", a->kind, "schemes, scale-rules, transforms, recipes or architectures")
+    app.add_option("KIND", a->kind,
+                   "schemes, scale-rules, transforms, recipes, architectures or layouts")
         ->required()
         ->check(CLI::IsMember(names));
     add_json(app, a->json);

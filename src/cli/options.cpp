@@ -32,6 +32,20 @@ int usable_processors() {
     return std::clamp(CPU_COUNT(&set), 1, 1024);
 }
 
+// find(name) throws Error when it does not know the name.
+template <class Find>
+CLI::Validator known_to(Find find) {
+    const auto check = [find](const std::string& name) -> std::string {
+        try {
+            find(name);
+        } catch (const Error& error) {
+            return error.what();
+        }
+        return "";
+    };
+    return CLI::Validator(check, "");
+}
+
 }  // namespace
 
 void add_model(CLI::App& app, std::string& model) {
@@ -47,17 +61,19 @@ void add_threads(CLI::App& app, int& threads) {
 
 void add_head(CLI::App& app, std::string& type) {
     type = "stored";
-    const auto check = [](const std::string& name) -> std::string {
-        try {
-            find_head_type(name);
-        } catch (const Error& error) {
-            return error.what();
-        }
-        return "";
-    };
     app.add_option("--head", type,
                    "type of the head, and of an embedding tied to it: " + head_type_names())
-        ->check(CLI::Validator(check, ""))
+        ->check(known_to(find_head_type))
+        ->type_name("TYPE")
+        ->capture_default_str();
+}
+
+void add_kv(CLI::App& app, std::string& type) {
+    type = "auto";
+    app.add_option("--kv", type,
+                   "type of keys and values in the cache: auto (bf16, or fp32 in a model that is "
+                   "not quantized), bf16, int8")
+        ->check(known_to(find_kv_type))
         ->type_name("TYPE")
         ->capture_default_str();
 }

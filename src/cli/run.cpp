@@ -70,6 +70,7 @@ void run_one(const RunArguments& a, const Decoder& decoder, const Tokenizer& tok
                      result.tokens, human_seconds(seconds), rate, result.ended));
     write_json(a.json, {{"model", a.model},
                         {"head", a.head},
+                        {"kv", a.kv},
                         {"text", result.text},
                         {"prompt_tokens", prompt.size()},
                         {"tokens", result.tokens},
@@ -120,6 +121,7 @@ void run_command(const RunArguments& a) {
     auto texts = a.prompts.empty() ? read_prompts(a.prompt_file) : a.prompts;
     LoadOptions options;
     options.head = find_head_type(a.head);
+    options.kv = find_kv_type(a.kv);
     Threads threads(a.threads);
     const auto checkpoint = Checkpoint::open(a.model);
     if (a.chat)
@@ -178,6 +180,7 @@ Action define_run(CLI::App& app) {
         ->capture_default_str();
     add_repeated(app, "--stop", a->stops, "end before this text, which is not printed");
     add_head(app, a->head);
+    add_kv(app, a->kv);
     add_threads(app, a->threads);
     add_json(app, a->json);
     return [a] { run_command(*a); };

@@ -113,6 +113,7 @@ void run_together(const RunArguments& a, const Decoder& decoder, const Tokenizer
                     answers.size(), prompt_tokens, tokens, human_seconds(seconds), rate, shared));
     write_json(a.json, {{"model", a.model},
                         {"head", a.head},
+                        {"kv", a.kv},
                         {"results", results},
                         {"prompt_tokens", prompt_tokens},
                         {"prompt_tokens_shared", shared},

@@ -118,16 +118,20 @@ void project(const Runtime& run, const Block& block, View<const float> h, const 
     rotate_positions(run, pass, first, k);
 }
 
-// x3 of the x2 in scratch, made into what `wanted` says
+// x3 of the x2 in scratch, made into what `wanted` says, and as it is before it is quantized
 void make_hidden(const Runtime& run, const Block& block, const Scratch& scratch,
-                 const Wanted& wanted, Operand& out) {
+                 const Wanted& wanted, Operand& out, Operand* observed = nullptr) {
     const auto factor = [&](const Linear& l) {
         return Factor{input_of(l, scratch), l.weight, l.alpha, bias_of(l)};
     };
     const Linear &gate = block.linears[kGate], &up = block.linears[kUp];
-    shape_operand(input_of(gate, scratch).rows, run.config->intermediate, wanted.precision, out);
+    for (Operand* shaped : {&out, observed}) {
+        if (shaped)
+            shape_operand(input_of(gate, scratch).rows, run.config->intermediate, wanted.precision,
+                          *shaped);
+    }
     gated_gemm(*run.kernels, *run.threads, factor(gate), factor(up), wanted.transform,
-               wanted.quantizer, out, 0);
+               wanted.quantizer, out, observed);
 }
 
 void add_attention_part(const Runtime& run, const Block& block, View<const float> x1,
@@ -212,15 +216,24 @@ void enter_mlp(const Runtime& run, const Block& block, View<const float> h, Scra
 }
 
 void add_mlp(const Runtime& run, const Block& block, Scratch& scratch, View<float> h) {
-    const Linear& down = block.linears[kDown];
-    make_hidden(run, block, scratch, input_of(run, block, 3, down.quantized), scratch.hidden);
-    apply(run, down, scratch.hidden, h, true);
+    const bool quantized = block.linears[kDown].quantized;
+    make_hidden(run, block, scratch, input_of(run, block, 3, quantized), scratch.hidden);
+    add_down(run, block, scratch, h);
+}
+
+void add_down(const Runtime& run, const Block& block, Scratch& scratch, View<float> h) {
+    apply(run, block.linears[kDown], scratch.hidden, h, true);
 }
 
 void observe_site(const Runtime& run, const Block& block, int site, View<const float> x,
                   Scratch& scratch, Operand& out) {
     const Transform& t = block.sites[static_cast<std::size_t>(site)].transform;
-    if (site == 3) return make_hidden(run, block, scratch, {t, nullptr, Precision::bf16}, out);
+    if (site == 3) {
+        if (block.sites[3].quantizer)
+            return make_hidden(run, block, scratch, input_of(run, block, 3, true), scratch.hidden,
+                               &out);
+        return make_hidden(run, block, scratch, {t, nullptr, Precision::bf16}, out);
+    }
     const Norm norm = norm_of(run, site == 0 ? block.attention_norm : block.mlp_norm);
     prepare_operand(*run.kernels, *run.threads, x, t, nullptr, Precision::bf16, out,
                     site == 1 ? nullptr : &norm);

@@ -84,11 +84,13 @@ void add_attention(const Runtime& run, const Block& block, View<const float> x1,
                    View<float> h);
 // x2 of h into scratch, as gate and up read it
 void enter_mlp(const Runtime& run, const Block& block, View<const float> h, Scratch& scratch);
-// h += x3 Wd^T, of the x2 in scratch
+// h += x3 Wd^T, of the x2 in scratch, or of the x3 in scratch.hidden
 void add_mlp(const Runtime& run, const Block& block, Scratch& scratch, View<float> h);
+void add_down(const Runtime& run, const Block& block, Scratch& scratch, View<float> h);
 
 // The site's input as its Hessian sees it, transformed and rounded to bf16. x is h for sites 0 and
-// 2, x1 for site 1; site 3 is made of the x2 in scratch.
+// 2, x1 for site 1; site 3 is made of the x2 in scratch, and leaves x3 in scratch.hidden, as the
+// site's quantizer makes it, when there is one.
 void observe_site(const Runtime& run, const Block& block, int site, View<const float> x,
                   Scratch& scratch, Operand& out);
 

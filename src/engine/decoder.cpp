@@ -44,12 +44,17 @@ void Embedding::look_up(std::span<const std::int32_t> tokens, View<float> h) con
     }
 }
 
+KvCache make_cache(const ModelConfig& config, Precision precision, KvType type,
+                   std::int64_t capacity) {
+    return KvCache(config.kv_heads, config.head_dim, round_up(capacity, 32),
+                   type == KvType::bf16 ? Precision::bf16 : precision, type == KvType::int8);
+}
+
 Sequence make_sequence(const Decoder& decoder, std::int64_t capacity) {
-    const ModelConfig& c = decoder.config;
     Sequence sequence;
-    for (std::int64_t i = 0; i < c.layers; ++i)
-        sequence.layers.emplace_back(c.kv_heads, c.head_dim, round_up(capacity, 32),
-                                     decoder.precision);
+    for (std::int64_t i = 0; i < decoder.config.layers; ++i)
+        sequence.layers.push_back(
+            make_cache(decoder.config, decoder.precision, decoder.kv, capacity));
     return sequence;
 }
 
@@ -87,7 +92,7 @@ void forward_window(const Decoder& decoder, const Kernels& kernels, Threads& thr
     hidden.cols = c.hidden;
     hidden.values.resize(static_cast<std::size_t>(rows * c.hidden));
     embed(decoder, kernels, tokens, hidden.view());
-    KvCache cache(c.kv_heads, c.head_dim, round_up(rows, 32), decoder.precision);
+    KvCache cache = make_cache(c, decoder.precision, decoder.kv, rows);
     const Pass pass = make_pass(run, {{0, rows, 0, &cache}});
     for (const Block& block : decoder.blocks) {
         cache.length = 0;

@@ -30,6 +30,7 @@ struct Decoder {
     std::vector<float> final_norm;
     PackedMatrix head;  // (vocab, hidden)
     float head_alpha = 1;
+    KvType kv = KvType::same;
 };
 
 struct LoadOptions {
@@ -38,6 +39,7 @@ struct LoadOptions {
     Precision baseline_precision = Precision::f32;
     WeightStorage storage = WeightStorage::codes;
     HeadType head = HeadType::stored;
+    KvType kv = KvType::same;
 };
 
 // Throws Error naming the tensor that is missing or wrong.
@@ -62,6 +64,9 @@ std::vector<float> load_bias(const Checkpoint& checkpoint, const std::string& mo
 // Packs in bf16 when every value is a bf16, else in fp32.
 PackedMatrix pack_exact(View<const float> w, Threads& threads);
 
+// Of one layer, for at least `capacity` positions.
+KvCache make_cache(const ModelConfig& config, Precision precision, KvType type,
+                   std::int64_t capacity);
 // The past of one sequence: one cache a layer.
 struct Sequence {
     std::vector<KvCache> layers;

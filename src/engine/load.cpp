@@ -43,6 +43,11 @@ ActivationQuantizer read_quantizer(const Checkpoint& checkpoint,
     return q;
 }
 
+// A finished block's folder holds nothing of a linear that stays dense.
+bool holds(const Checkpoint& checkpoint, const std::string& module) {
+    return checkpoint.has(module + ".weight_packed") || checkpoint.has(module + ".weight");
+}
+
 Linear join_linear(PackedMatrix weight, float divisor, std::vector<float> bias,
                    const ActivationQuantizer* input) {
     Linear linear;
@@ -64,7 +69,9 @@ void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
         const LinearName& linear = block_linears()[i];
         const std::string module = module_name(layer, linear.name);
         const LinearShape shape = linear_shape(config, linear.name);
-        auto weight = load_quantized(quantized, module, shape.out, shape.in, storage, threads);
+        std::optional<QuantizedWeight> weight;
+        if (holds(quantized, module) || &quantized == &dense)
+            weight = load_quantized(quantized, module, shape.out, shape.in, storage, threads);
         if (!weight) {
             block.linears[i] = load_dense(dense, config, layer, i, threads);
             continue;
@@ -161,6 +168,7 @@ Decoder load_decoder(const Checkpoint& checkpoint, Threads& threads, const LoadO
     check_model_tensors(checkpoint, config);
     const auto quantization = quantization_config_of(checkpoint.config());
     decoder.precision = quantization ? Precision::bf16 : options.baseline_precision;
+    decoder.kv = options.kv;
     if (!config.tied) decoder.embedding = load_embedding(checkpoint, config);
     Head head = load_head(checkpoint, config, options.head, options.storage, threads);
     decoder.head = std::move(head.weight);

@@ -35,6 +35,10 @@ void copy_layer(const KvCache& from, std::int64_t count, KvCache& to) {
     strips(from.narrow_values, to.narrow_values, 16);
     strips(from.wide_keys, to.wide_keys, width);
     strips(from.wide_values, to.wide_values, 16);
+    strips(from.key_codes, to.key_codes, width);
+    strips(from.value_codes, to.value_codes, 16);
+    strips(from.key_scales, to.key_scales, 1);
+    strips(from.value_scales, to.value_scales, 1);
     to.length = count;
 }
 
@@ -45,11 +49,9 @@ bool begins_with(const std::vector<std::int32_t>& tokens, const std::vector<std:
 }  // namespace
 
 std::int64_t bytes_of(const Sequence& sequence) {
-    std::size_t bytes = 0;
-    for (const KvCache& c : sequence.layers)
-        bytes += 2 * (c.narrow_keys.size() + c.narrow_values.size()) +
-                 4 * (c.wide_keys.size() + c.wide_values.size());
-    return static_cast<std::int64_t>(bytes);
+    std::int64_t bytes = 0;
+    for (const KvCache& cache : sequence.layers) bytes += bytes_of(cache);
+    return bytes;
 }
 
 void copy_positions(const Sequence& from, std::int64_t count, Sequence& to, Threads& threads) {

@@ -79,6 +79,16 @@ std::int64_t weight_bytes(const Decoder& decoder) {
     return linear_bytes(decoder) + stored_bytes(decoder.head);
 }
 
+std::int64_t kv_bytes(const ModelConfig& config, Precision precision, KvType type) {
+    constexpr std::int64_t kPositions = 32;
+    return config.layers * bytes_of(make_cache(config, precision, type, kPositions)) / kPositions;
+}
+
+std::string_view kv_type(const Decoder& decoder) {
+    if (decoder.kv == KvType::int8) return "int8";
+    return decoder.kv == KvType::bf16 || decoder.precision == Precision::bf16 ? "bf16" : "fp32";
+}
+
 double prompt_flops(const ModelConfig& config, std::int64_t tokens) {
     return block_flops(config, tokens) + head_flops(config);
 }

@@ -17,6 +17,10 @@ std::int64_t linear_bytes(const Decoder& decoder);  // of all blocks
 // What a step of decoding reads: all linears and the head.
 std::int64_t weight_bytes(const Decoder& decoder);
 
+// Bytes of keys and values of a position, in all layers, and the type of their elements.
+std::int64_t kv_bytes(const ModelConfig& config, Precision precision, KvType type);
+std::string_view kv_type(const Decoder& decoder);
+
 // A prompt of `tokens` into an empty cache, then logits of its last row.
 double prompt_flops(const ModelConfig& config, std::int64_t tokens);
 // One token and its logits behind each other, from an empty cache.

@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/storage.hpp"
 
+#include "core/error.hpp"
+
 namespace hb {
 
 WeightStorage storage_for_many_rows(const Kernels& kernels) {
     return multiplies_whole_numbers(kernels) ? WeightStorage::mx_codes : WeightStorage::tiles;
+}
+
+KvType find_kv_type(std::string_view name) {
+    if (name == "auto") return KvType::same;
+    if (name == "bf16") return KvType::bf16;
+    if (name == "int8") return KvType::int8;
+    fail("unknown type '{}' of keys and values; choose one of: auto, bf16, int8", name);
 }
 
 bool keeps_codes(Family family, WeightStorage storage) {

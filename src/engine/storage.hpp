@@ -22,6 +22,11 @@ bool keeps_codes(Family family, WeightStorage storage);
 // others are rounded to when the model is loaded, unless the file holds them already.
 enum class HeadType { stored, bf16, q8_0, mxfp4, nvfp4 };
 
+// Of keys and values, in the cache: as attention's operands are (`same`: bf16 in a quantized model,
+// fp32 in a baseline), or bf16 or int8 codes, with which attention's other operands are bf16 too.
+enum class KvType { same, bf16, int8 };
+KvType find_kv_type(std::string_view name);  // "auto" is the same; throws Error naming the known
+
 HeadType find_head_type(std::string_view name);  // throws Error naming the known ones
 std::string head_type_names();                   // "stored, bf16, ..."
 

@@ -94,6 +94,7 @@ const StoredTensor& Source::get(std::string_view name) const {
 }
 
 std::span<const std::byte> Source::bytes(const StoredTensor& tensor) const {
+    if (tensor.value) return std::as_bytes(std::span(&*tensor.value, 1));
     return files[tensor.file].bytes().subspan(tensor.begin, tensor.info.stored_bytes);
 }
 
@@ -167,6 +168,12 @@ Matrix<float> Checkpoint::read_rows(std::string_view name, std::int64_t first, s
                                     std::int64_t cols) const {
     return decode_rows(*source_, rows_wanted(*source_, name, first, count, cols), first, count,
                        cols);
+}
+
+Matrix<float> Checkpoint::read_stored_rows(std::string_view name, std::int64_t first,
+                                           std::int64_t count, std::int64_t cols) const {
+    return decode_stored_rows(*source_, rows_wanted(*source_, name, first, count, cols), first,
+                              count, cols);
 }
 
 std::optional<Matrix<std::uint16_t>> Checkpoint::read_bf16_rows(std::string_view name,

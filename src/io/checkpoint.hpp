@@ -58,6 +58,9 @@ public:
     Matrix<float> read(std::string_view name, std::int64_t rows, std::int64_t cols) const;
     Matrix<float> read_rows(std::string_view name, std::int64_t first, std::int64_t count,
                             std::int64_t cols) const;  // part of a (rows, cols) tensor
+    // The same without rounding to the presented dtype.
+    Matrix<float> read_stored_rows(std::string_view name, std::int64_t first, std::int64_t count,
+                                   std::int64_t cols) const;
     // The same in bf16, or nothing when that does not hold them exactly.
     std::optional<Matrix<std::uint16_t>> read_bf16_rows(std::string_view name, std::int64_t first,
                                                         std::int64_t count,

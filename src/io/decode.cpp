@@ -16,13 +16,6 @@
 namespace hb {
 namespace {
 
-// Where row r of the presented order lies among the stored rows.
-std::int64_t stored_row(std::int64_t r, std::int64_t rows, std::int64_t heads) {
-    if (heads == 0) return r;
-    const auto size = rows / heads, half = size / 2, within = r % size;
-    return r - within + 2 * (within % half) + within / half;
-}
-
 std::int64_t rows_of(const StoredTensor& tensor) {
     return tensor.info.shape.size() == 2 ? tensor.info.shape[0] : 1;
 }
@@ -117,6 +110,12 @@ QTensor copy_rows(const PackedParts& from, std::int64_t first, std::int64_t coun
 
 }  // namespace
 
+std::int64_t stored_row(std::int64_t r, std::int64_t rows, std::int64_t heads) {
+    if (heads == 0) return r;
+    const auto size = rows / heads, half = size / 2, within = r % size;
+    return r - within + 2 * (within % half) + within / half;
+}
+
 std::optional<Matrix<std::uint16_t>> decode_bf16_rows(const Source& source,
                                                       const StoredTensor& tensor,
                                                       std::int64_t first, std::int64_t count,
@@ -135,8 +134,8 @@ std::optional<Matrix<std::uint16_t>> decode_bf16_rows(const Source& source,
     return out;
 }
 
-Matrix<float> decode_rows(const Source& source, const StoredTensor& tensor, std::int64_t first,
-                          std::int64_t count, std::int64_t cols) {
+Matrix<float> decode_stored_rows(const Source& source, const StoredTensor& tensor,
+                                 std::int64_t first, std::int64_t count, std::int64_t cols) {
     Matrix<float> out;
     const auto& type = *tensor.type;
     const bool vector = tensor.info.shape.size() < 2;
@@ -157,7 +156,13 @@ Matrix<float> decode_rows(const Source& source, const StoredTensor& tensor, std:
         for (std::int64_t c = 0; c < cols; ++c)
             out(0, c) = stored(0, stored_row(c, cols, tensor.heads));
     }
-    if (tensor.info.dtype == "BF16" && type.name != "BF16")
+    return out;
+}
+
+Matrix<float> decode_rows(const Source& source, const StoredTensor& tensor, std::int64_t first,
+                          std::int64_t count, std::int64_t cols) {
+    auto out = decode_stored_rows(source, tensor, first, count, cols);
+    if (tensor.info.dtype == "BF16" && tensor.type->name != "BF16")
         for (auto& x : out.values) x = round_to_bf16(x);
     return out;
 }

@@ -2,6 +2,7 @@
 // A Hugging Face folder: config.json, and one safetensors file or shards under an index that must
 // name exactly the tensors the shards hold.
 #include <algorithm>
+#include <charconv>
 #include <map>
 
 #include "core/error.hpp"
@@ -15,7 +16,19 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMaxConfig = 4 << 20, kMaxText = 64 << 20, kMaxIndex = 32 << 20;
-constexpr std::string_view kSingle = "model.safetensors", kIndex = "model.safetensors.index.json";
+constexpr std::string_view kSingle = "model.safetensors", kIndex = "model.safetensors.index.json",
+                           kModelOpt = "hf_quant_config.json";
+
+// Metadata that is no number says nothing.
+std::optional<float> original_of(const SafetensorsHeader& header, const std::string& tensor) {
+    const auto it = header.metadata.find(original_key(tensor));
+    if (it == header.metadata.end()) return std::nullopt;
+    const std::string& text = it->second;
+    float value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+    return value;
+}
 
 void add_file(Source& source, const fs::path& path) {
     MappedFile file(path);
@@ -25,6 +38,7 @@ void add_file(Source& source, const fs::path& path) {
         tensor.type = find_stored_type(entry.dtype);
         tensor.file = source.files.size();
         tensor.begin = header.data_offset + entry.begin;
+        tensor.original = original_of(header, entry.name);
         tensor.info = {std::move(entry.name), entry.dtype, std::move(entry.shape),
                        entry.end - entry.begin, entry.dtype};
         source.tensors.push_back(std::move(tensor));
@@ -91,6 +105,24 @@ std::optional<std::string> read_asset(const fs::path& folder, std::string_view n
     return read_text(path, kMaxText);
 }
 
+// The layouts of other tools, told by quant_method or by ModelOpt's own file.
+void present_layout(Source& source, const fs::path& folder) {
+    const auto it = source.config.find("quantization_config");
+    if (it == source.config.end() || it->is_null()) {
+        if (!fs::is_regular_file(folder / kModelOpt)) return;
+        const Json own = read_json_object(folder / kModelOpt, kMaxConfig);
+        const auto settings = own.find("quantization");
+        if (settings == own.end() || !settings->is_object())
+            fail("{}: 'quantization' is missing or not an object", (folder / kModelOpt).string());
+        return present_modelopt(source, *settings);
+    }
+    if (!it->is_object()) return;
+    const auto method = it->find("quant_method");
+    if (method == it->end()) return;
+    if (*method == "fp_quant") present_fp_quant(source);
+    if (*method == "modelopt") present_modelopt(source, Json(*it));
+}
+
 }  // namespace
 
 Source open_folder(const fs::path& folder) {
@@ -109,6 +141,7 @@ Source open_folder(const fs::path& folder) {
         add_file(source, folder / kSingle);
     else
         add_shards(source, folder);
+    present_layout(source, folder);
     source.sort();
     source.asset = [folder](std::string_view name) { return read_asset(folder, name); };
     return source;

@@ -3,67 +3,23 @@
 // interleaved RoPE order: with j < head_dim / 2 and s in {0, 1},
 //     stored row  head * head_dim + 2 j + s   is row   head * head_dim + s * head_dim / 2 + j.
 #include <algorithm>
-#include <charconv>
 #include <memory>
 #include <set>
 
 #include "core/error.hpp"
+#include "io/gguf_names.hpp"
+#include "io/load_bytes.hpp"
+#include "io/presenter.hpp"
 #include "io/quantization_config.hpp"
-#include "io/source.hpp"
 #include "io/strict_json.hpp"
 
 namespace hb {
 namespace {
 
-struct GgufArchitecture {
-    std::string_view name, hugging_face;
-    bool interleaved;  // rows of q and k
-};
-constexpr GgufArchitecture kArchitectures[] = {
-    {"llama", "LlamaForCausalLM", true},
-    {"qwen2", "Qwen2ForCausalLM", false},
-    {"qwen3", "Qwen3ForCausalLM", false},
-};
-
-struct Name {
-    std::string_view gguf, hugging_face;
-};
-constexpr Name kTopNames[] = {
-    {"token_embd", "model.embed_tokens"}, {"output_norm", "model.norm"}, {"output", "lm_head"}};
-constexpr Name kBlockNames[] = {
-    {"attn_norm", "input_layernorm"},    {"ffn_norm", "post_attention_layernorm"},
-    {"attn_q", "self_attn.q_proj"},      {"attn_k", "self_attn.k_proj"},
-    {"attn_v", "self_attn.v_proj"},      {"attn_output", "self_attn.o_proj"},
-    {"attn_q_norm", "self_attn.q_norm"}, {"attn_k_norm", "self_attn.k_norm"},
-    {"ffn_gate", "mlp.gate_proj"},       {"ffn_up", "mlp.up_proj"},
-    {"ffn_down", "mlp.down_proj"}};
-
-template <std::size_t n>
-std::string_view look_up(const Name (&names)[n], std::string_view gguf) {
-    for (const auto& name : names)
-        if (name.gguf == gguf) return name.hugging_face;
-    return {};
-}
-
-// "blk.3.attn_q" -> "model.layers.3.self_attn.q_proj"; empty when unknown.
-std::string module_of(std::string_view base) {
-    if (!base.starts_with("blk.")) return std::string(look_up(kTopNames, base));
-    const auto rest = base.substr(4);
-    const auto dot = rest.find('.');
-    int layer = -1;
-    const auto [end, error] =
-        std::from_chars(rest.data(), rest.data() + std::min(dot, rest.size()), layer);
-    if (dot == std::string_view::npos || error != std::errc{} || end != rest.data() + dot ||
-        layer < 0)
-        return {};
-    const auto name = look_up(kBlockNames, rest.substr(dot + 1));
-    return name.empty() ? std::string{} : fmt::format("model.layers.{}.{}", layer, name);
-}
-
 const GgufArchitecture& architecture_of(const Gguf& gguf) {
     const auto name = gguf.text("general.architecture");
     std::vector<std::string_view> known;
-    for (const auto& architecture : kArchitectures) {
+    for (const auto& architecture : gguf_architectures()) {
         if (architecture.name == name) return architecture;
         known.push_back(architecture.name);
     }
@@ -136,14 +92,72 @@ float single_float(const Gguf& gguf, const GgufTensor& tensor) {
     return value;
 }
 
-// The weight's factor (NAME.scale) as our divisor.
-float divisor_of(const Gguf& gguf, const GgufTensor& weight, std::string_view base) {
+using Originals = std::map<std::string_view, float>;  // by tensor
+
+Originals read_originals(const Gguf& gguf) {
+    Originals originals;
+    if (!gguf.find(kGgufOriginalNames)) return originals;
+    const auto names = gguf.texts(kGgufOriginalNames);
+    const auto* values = gguf.find(kGgufOriginalValues);
+    if (!values || values->kind != GgufKind::array || values->element != GgufKind::f32 ||
+        values->count != names.size())
+        fail("{}: key '{}' must be {} F32, one for each of '{}'", gguf.file, kGgufOriginalValues,
+             names.size(), kGgufOriginalNames);
+    for (std::size_t i = 0; i < names.size(); ++i)
+        originals[names[i]] = load<float>(values->bytes.data() + 4 * i);
+    return originals;
+}
+
+// A stored factor (NAME.scale or NAME.input_scale) as our divisor.
+float read_divisor(const Gguf& gguf, const GgufTensor& scale, const Originals& originals) {
+    const auto it = originals.find(scale.name);
+    return divisor_of(single_float(gguf, scale),
+                      it == originals.end() ? std::nullopt : std::optional(it->second));
+}
+
+float weight_divisor(const Gguf& gguf, const GgufTensor& weight, std::string_view base,
+                     const Originals& originals) {
     const GgufTensor* scale = gguf.tensor(fmt::format("{}.scale", base));
     if (!scale) return 1;
     if (!weight.type->fp4())
         fail("{}: tensor '{}' has a .scale, which only MXFP4 and NVFP4 weights may have", gguf.file,
              printable(weight.name));
-    return 1 / single_float(gguf, *scale);
+    return read_divisor(gguf, *scale, originals);
+}
+
+StoredTensor present_input_scale(const Gguf& gguf, const GgufTensor& tensor,
+                                 const std::string& module, const Originals& originals) {
+    StoredTensor stored;
+    stored.info = {module + ".input_global_scale", "F32", {1}, 4, "F32"};
+    stored.type = tensor.type;
+    stored.begin = tensor.begin;
+    stored.value = read_divisor(gguf, tensor, originals);
+    return stored;
+}
+
+// The configuration under our own key, when it is of this model: a file may have been quantized
+// again since. Otherwise nothing.
+std::optional<Json> own_config(const Gguf& gguf, const Json& synthesized,
+                               const std::set<std::string_view>& types) {
+    const auto text = gguf.text_or_none(kGgufConfig);
+    if (!text) return std::nullopt;
+    const Json own = parse_json(*text, fmt::format("{}: key '{}'", gguf.file, kGgufConfig));
+    if (!own.is_object()) return std::nullopt;
+    for (const char* name : {"hidden_size", "intermediate_size", "num_hidden_layers",
+                             "num_attention_heads", "vocab_size"})
+        if (own.value(name, Json()) != synthesized[name]) return std::nullopt;
+    try {
+        const auto quantization = quantization_config_of(own);
+        if (quantization.has_value() == types.empty()) return std::nullopt;
+        if (!quantization) return own;
+        const bool nv = quantization->scheme->family == Family::nv;
+        const bool mx = quantization->scheme->family == Family::mx;
+        const bool same = types == std::set<std::string_view>{nv ? "NVFP4" : "MXFP4"};
+        if (!(nv || mx) || !same || quantization->online_transform()) return std::nullopt;
+    } catch (const Error&) {
+        return std::nullopt;
+    }
+    return own;
 }
 
 Json rope_factors(const Gguf& gguf, const GgufTensor& tensor) {
@@ -212,6 +226,7 @@ Json gguf_config(const Gguf& gguf) {
 
 void describe_gguf(const Gguf& gguf, Source& source) {
     source.config = gguf_config(gguf);
+    const auto originals = read_originals(gguf);
     const bool bf16 = presented_as_bf16(gguf);
     std::set<std::string_view> schemes;
     for (const auto& tensor : gguf.tensors) {
@@ -223,7 +238,7 @@ void describe_gguf(const Gguf& gguf, Source& source) {
             source.config["rope_freqs"] = rope_factors(gguf, tensor);
             continue;
         }
-        const auto module = module_of(base);
+        const auto module = module_of_gguf(base);
         if (name.find("_exps") != std::string_view::npos)
             fail("{}: tensor '{}': mixtures of experts are not supported", gguf.file,
                  printable(name));
@@ -231,13 +246,17 @@ void describe_gguf(const Gguf& gguf, Source& source) {
                                suffix != ".input_scale"))
             fail("{}: tensor '{}' is not known for architecture {}", gguf.file, printable(name),
                  gguf.text("general.architecture"));
+        if (suffix == ".input_scale")
+            source.tensors.push_back(present_input_scale(gguf, tensor, module, originals));
         if (suffix != ".weight" && suffix != ".bias") continue;
         auto stored = present(gguf, tensor, module + std::string(suffix), bf16);
-        if (suffix == ".weight") stored.divisor = divisor_of(gguf, tensor, base);
+        if (suffix == ".weight") stored.divisor = weight_divisor(gguf, tensor, base, originals);
         if (tensor.type->fp4() && name.starts_with("blk.")) schemes.insert(tensor.type->name);
         source.tensors.push_back(std::move(stored));
     }
-    if (!schemes.empty()) {
+    if (auto own = own_config(gguf, source.config, schemes)) {
+        source.config = std::move(*own);
+    } else if (!schemes.empty()) {
         QuantizationConfig quantization;
         quantization.scheme = &find_scheme(schemes.contains("NVFP4") ? "nvfp4a16" : "mxfp4a16");
         quantization.ignore = {"lm_head"};

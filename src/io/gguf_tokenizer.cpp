@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// tokenizer.json from a GGUF's tokenizer.ggml.* keys: byte-level BPE with one of three
-// pre-tokenizers. The text is written by hand because a vocabulary has 10^5 keys.
+// tokenizer.json from a GGUF's tokenizer.ggml.* keys: byte-level BPE with one of the
+// pre-tokenizers of a table. The text is written by hand because a vocabulary has 10^5 keys.
 #include <unordered_set>
 
 #include "core/error.hpp"
+#include "io/pre_tokenizers.hpp"
 #include "io/source.hpp"
 #include "io/strict_json.hpp"
 
@@ -12,21 +13,15 @@ namespace {
 
 constexpr int kControl = 3, kUserDefined = 4;
 
-struct PreTokenizer {
-    std::string_view name;   // tokenizer.ggml.pre
-    std::string_view split;  // regex, or empty: digits one by one and GPT-2's own split
-    bool nfc, ignore_merges,
-        begins;  // begins: a sequence starts with BOS unless the file says otherwise
-};
-
 #define HB_SPLIT(digits)                                               \
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|)" digits \
     R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"
 
 constexpr PreTokenizer kPreTokenizers[] = {
-    {"llama-bpe", HB_SPLIT(R"(\p{N}{1,3})"), false, true, true},
-    {"qwen2", HB_SPLIT(R"(\p{N})"), true, false, false},
-    {"smollm", "", false, false, false},
+    {"llama-bpe", HB_SPLIT(R"(\p{N}{1,3})"), false, false, true, true},
+    {"qwen2", HB_SPLIT(R"(\p{N})"), false, true, false, false},
+    {"smollm", "", true, false, false, false},
+    {"gpt-2", "", false, false, false, false},
 };
 #undef HB_SPLIT
 
@@ -116,6 +111,7 @@ Json pre_tokenizer_json(const PreTokenizer& pre) {
                         {"add_prefix_space", false},
                         {"trim_offsets", true},
                         {"use_regex", !split}};
+    if (!split && !pre.digits) return bytes;
     Json first = {{"type", "Digits"}, {"individual_digits", true}};
     if (split)
         first = {{"type", "Split"},
@@ -152,6 +148,10 @@ Json post_processor_json(const Gguf& gguf, const Vocabulary& vocabulary, const P
 }
 
 }  // namespace
+
+std::span<const PreTokenizer> pre_tokenizers() {
+    return kPreTokenizers;
+}
 
 std::string gguf_tokenizer(const Gguf& gguf) {
     const auto& pre = pre_tokenizer_of(gguf);

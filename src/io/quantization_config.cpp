@@ -220,6 +220,21 @@ Json to_json(const QuantizationConfig& c) {
     return json;
 }
 
+Json presented_config(const QuantizationConfig& config, const Json& settings,
+                      const std::string& where) {
+    QuantizationConfig c = config;
+    const Json* own = find(settings, "halfbyte");
+    if (!own || !own->is_object()) return to_json(c);
+    try {
+        read_provenance(*own, c);
+        check_rules(c);
+    } catch (const Error& error) {
+        fail("{}: {}", where, error.what());
+    }
+    c.qkv = config.qkv, c.o = config.o, c.gate_up = config.gate_up, c.down = config.down;
+    return to_json(c);
+}
+
 std::optional<QuantizationConfig> quantization_config_of(const Json& model_config) {
     const Json* json =
         model_config.is_object() ? find(model_config, "quantization_config") : nullptr;

@@ -35,6 +35,11 @@ Json to_json(const QuantizationConfig& config);
 // FP8). Throws Error on anything else.
 std::optional<QuantizationConfig> quantization_config_of(const Json& model_config);
 
+// to_json of what another layout says, with the rules and the seed under the key "halfbyte" of its
+// own settings where we wrote them. `where` begins the error.
+Json presented_config(const QuantizationConfig& config, const Json& settings,
+                      const std::string& where);
+
 // How the parts of a quantized matrix are called behind the module's name, and stored.
 struct PackedPart {
     std::string name, dtype;

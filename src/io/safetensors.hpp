@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,7 +41,13 @@ struct TensorToWrite {
     std::vector<std::int64_t> shape;
     // Gives the bytes when the writer reaches them, so that one tensor is in memory at a time.
     std::function<std::vector<std::byte>()> load;
+    // Of a stored reciprocal: the number that it was made from, when 1 / reciprocal is not it. Goes
+    // into the metadata.
+    std::optional<float> original = std::nullopt;
 };
+
+// The metadata key under which the original of a tensor's number stands.
+std::string original_key(std::string_view tensor);
 
 // Atomic (temporary name, fsync, rename). The bytes depend on the tensors alone, not on their
 // order.

@@ -27,6 +27,9 @@ void sort_canonically(std::vector<TensorToWrite>& tensors) {
 std::string header_of(const std::vector<TensorToWrite>& tensors) {
     Json header;
     header["__metadata__"] = {{"format", "pt"}};
+    for (const auto& tensor : tensors)
+        if (tensor.original)
+            header["__metadata__"][original_key(tensor.name)] = fmt::format("{}", *tensor.original);
     std::string text = header.dump();
     text.pop_back();  // the closing brace
     std::uint64_t offset = 0;
@@ -82,6 +85,10 @@ void refuse_other_weights(const fs::path& folder, const std::vector<fs::path>& o
 }
 
 }  // namespace
+
+std::string original_key(std::string_view tensor) {
+    return fmt::format("halfbyte.original.{}", tensor);
+}
 
 void write_safetensors(const fs::path& path, std::vector<TensorToWrite> tensors) {
     sort_canonically(tensors);

@@ -22,9 +22,11 @@ struct StoredTensor {
     TensorInfo info;
     const StoredType* type = nullptr;  // null: not numbers, raw bytes only
     std::size_t file = 0;
-    std::uint64_t begin = 0;  // within that file
-    std::int64_t heads = 0;   // rows are stored in interleaved RoPE order; 0: as presented
-    float divisor = 1;        // of FP4 blocks
+    std::uint64_t begin = 0;        // within that file
+    std::int64_t heads = 0;         // rows are stored in interleaved RoPE order; 0: as presented
+    float divisor = 1;              // of FP4 blocks
+    std::optional<float> original;  // what the file says this number is the reciprocal of
+    std::optional<float> value;     // presented instead of the bytes: a single F32
 };
 
 struct Source {
@@ -42,6 +44,9 @@ struct Source {
 };
 
 Source open_folder(const std::filesystem::path& folder);
+// Present the tensors and the configuration of another layout as compressed-tensors'.
+void present_fp_quant(Source& source);
+void present_modelopt(Source& source, const Json& settings);
 Source open_gguf(const std::filesystem::path& file);
 // The part of open_gguf that reads nothing but `gguf`.
 void describe_gguf(const Gguf& gguf, Source& source);
@@ -57,7 +62,13 @@ std::vector<std::int64_t> gguf_end_tokens(const Gguf& gguf);
 // Folder of `org/name` in the local Hugging Face cache; empty when `model` has not that form.
 std::filesystem::path find_in_cache(const std::string& model);
 
-// Rows [first, first + count) of a tensor of numbers, seen as (rows, cols).
+// Where row r of the presented order lies among the stored rows; heads 0: in the same place.
+std::int64_t stored_row(std::int64_t r, std::int64_t rows, std::int64_t heads);
+
+// Rows [first, first + count) of a tensor of numbers, seen as (rows, cols), as the file has them.
+Matrix<float> decode_stored_rows(const Source& source, const StoredTensor& tensor,
+                                 std::int64_t first, std::int64_t count, std::int64_t cols);
+// The same, rounded to the type that is presented.
 Matrix<float> decode_rows(const Source& source, const StoredTensor& tensor, std::int64_t first,
                           std::int64_t count, std::int64_t cols);
 // The same in bf16, or nothing when that does not hold them exactly.

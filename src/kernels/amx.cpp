@@ -11,6 +11,7 @@
 #include "kernels/hadamard.inl"
 #include "kernels/look.inl"
 #include "kernels/multiply.inl"
+#include "kernels/mx_rows.inl"
 #include "kernels/rows.inl"
 
 namespace hb {
@@ -101,6 +102,8 @@ struct ExpandPart {
             any_part<Coding::mx>(from, moderate, part, to);
         else if (coding == Coding::nv)
             any_part<Coding::nv>(from, moderate, part, to);
+        else if (coding == Coding::int8)
+            any_part<Coding::int8>(from, moderate, part, to);
         else
             any_part<Coding::q8>(from, moderate, part, to);
     }
@@ -162,14 +165,15 @@ void multiply_amx(const Multiply& m) {
 void look_amx(const Look& l) {
     if (l.wide_keys) return look_by(l, kTileRows, multiply);
     TileUnit unit;
-    look_by(l, 32, [&](const Multiply& m) { multiply_plain(m, unit, ExpandPart{}); });
+    look_by(l, 32, [&](const Multiply& m) { multiply_narrow(m, unit, ExpandPart{}); });
 }
 
 }  // namespace
 
 const Kernels kAmxKernels = {
-    "amx",   2,         multiply_amx, expand,   finish,        transpose, hadamard, to_lanes,
-    to_bf16, from_bf16, kFastRules,   rms_norm, silu_multiply, look_amx,  sum_exp,  kl_divergence,
+    "amx",      2,        multiply_amx,  expand,    finish,      transpose,
+    hadamard,   to_lanes, to_bf16,       from_bf16, to_mx_codes, from_mx_codes,
+    kFastRules, rms_norm, silu_multiply, look_amx,  sum_exp,     kl_divergence,
 };
 
 }  // namespace hb

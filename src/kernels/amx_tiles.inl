@@ -253,13 +253,18 @@ void multiply_wide(const Multiply& m, Tiles& t, Round round, const Expand& expan
     }
 }
 
+template <class Tiles, class Expand>
+void multiply_narrow(const Multiply& m, Tiles& t, const Expand& expand) {
+    if (m.coded_b) return multiply_coded(m, t, expand);
+    multiply_plain(m, t, expand);
+}
+
 // The right side is in bf16 or in codes. expand.part(from, coding, moderate, part, to): a quarter
 // of a coded block as four lines of its tile.
 template <class Tiles, class Round, class Expand>
 void multiply_tiles(const Multiply& m, Tiles& t, Round round, const Expand& expand) {
     if (!m.narrow_a) return multiply_wide(m, t, round, expand);
-    if (m.coded_b) return multiply_coded(m, t, expand);
-    multiply_plain(m, t, expand);
+    multiply_narrow(m, t, expand);
 }
 
 }  // namespace

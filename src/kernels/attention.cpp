@@ -74,7 +74,14 @@ void look(const Kernels& kernels, const KvCache& cache, const Heads& h, const Bl
     const std::int64_t keys = b.head * cache.capacity / 16 * h.key_blocks * kTile,
                        values = b.head * h.value_panels * l.value_stride,
                        room_p = h.padded_rows(b) * kLookColumns;
-    if (cache.precision == Precision::bf16) {
+    if (cache.coded) {
+        l.narrow_q = s.narrow_q.data();
+        l.key_codes = cache.key_codes.data() + keys;
+        l.value_codes = cache.value_codes.data() + values;
+        l.key_scales = cache.key_scales.data() + b.head * cache.capacity;
+        l.value_scales = cache.value_scales.data() + b.head * cache.capacity;
+        l.narrow_p = room(s.narrow_p, room_p);
+    } else if (cache.precision == Precision::bf16) {
         l.narrow_q = s.narrow_q.data();
         l.narrow_keys = cache.narrow_keys.data() + keys;
         l.narrow_values = cache.narrow_values.data() + values;

@@ -8,6 +8,7 @@
 #include "kernels/hadamard.inl"
 #include "kernels/look.inl"
 #include "kernels/multiply.inl"
+#include "kernels/mx_rows.inl"
 #include "kernels/rows.inl"
 
 namespace hb {
@@ -21,8 +22,9 @@ void look(const Look& l) {
 }  // namespace
 
 const Kernels kAvx2Kernels = {
-    "avx2",  kTilePanels, multiply,   expand,   finish,        transpose, hadamard, to_lanes,
-    to_bf16, from_bf16,   kFastRules, rms_norm, silu_multiply, look,      sum_exp,  kl_divergence,
+    "avx2",     kTilePanels, multiply,      expand,    finish,      transpose,
+    hadamard,   to_lanes,    to_bf16,       from_bf16, to_mx_codes, from_mx_codes,
+    kFastRules, rms_norm,    silu_multiply, look,      sum_exp,     kl_divergence,
 };
 
 }  // namespace hb

@@ -10,6 +10,7 @@
 #include "kernels/look.inl"
 #include "kernels/multiply.inl"
 #include "kernels/multiply_few_ints.inl"
+#include "kernels/mx_rows.inl"
 #include "kernels/rows.inl"
 
 namespace hb {
@@ -23,9 +24,9 @@ void look(const Look& l) {
 }  // namespace
 
 const Kernels kAvx512Kernels = {
-    "avx512vnni",  kTilePanels, multiply_any, expand,        finish,     transpose,
-    hadamard,      to_lanes,    to_bf16,      from_bf16,     kFastRules, rms_norm,
-    silu_multiply, look,        sum_exp,      kl_divergence,
+    "avx512vnni", kTilePanels, multiply_any,  expand,    finish,      transpose,
+    hadamard,     to_lanes,    to_bf16,       from_bf16, to_mx_codes, from_mx_codes,
+    kFastRules,   rms_norm,    silu_multiply, look,      sum_exp,     kl_divergence,
 };
 
 }  // namespace hb

@@ -13,6 +13,7 @@
 
 #include "kernels/table.hpp"
 
+#include "kernels/coded_int8.inl"
 #include "kernels/coded_q8.inl"
 
 namespace hb {
@@ -152,6 +153,8 @@ void expand(const std::uint8_t* from, Coding coding, bool moderate, std::int64_t
         expand_tiles<Coding::mx>(from, moderate, blocks, out);
     else if (coding == Coding::nv)
         expand_tiles<Coding::nv>(from, moderate, blocks, out);
+    else if (coding == Coding::int8)
+        expand_tiles<Coding::int8>(from, moderate, blocks, out);
     else
         expand_tiles<Coding::q8>(from, moderate, blocks, out);
 }

@@ -123,12 +123,11 @@ void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const Pack
 // Columns are taken a whole number of the transform's blocks at a time. Where a row has one scale,
 // the whole row is needed to choose it, and waits in memory.
 void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, const Factor& up,
-                const Transform& t, const ActivationQuantizer* q, Operand& out,
-                std::int64_t first_row) {
+                const Transform& t, const ActivationQuantizer* q, Operand& out, Operand* observed) {
     const std::int64_t rows = gate.a.rows, n = out.k;
     check(gate.a, gate.b, rows, n);
     check(up.a, up.b, rows, n);
-    const Preparer prepare(kernels, t, q, out);
+    const Preparer prepare(kernels, t, q, out, observed);
     const std::int64_t width = t.identity() || kGateColumns % t.block == 0
                                    ? kGateColumns
                                    : std::lcm<std::int64_t>(t.block, 32);
@@ -152,7 +151,7 @@ void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, co
             float *const from = gates + r * stride, *const other = ups + r * stride;
             kernels.silu_multiply(from, alpha, other, beta, few * stride, from);
             if (whole.empty())
-                prepare(from, other, first_row + row + r, few, column, stride);
+                prepare(from, other, row + r, few, column, stride);
             else
                 for (std::int64_t j = 0; j < few; ++j)
                     std::copy_n(from + j * stride, columns, whole.row(row + r + j) + column);
@@ -163,7 +162,7 @@ void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, co
         auto& spare = buffers[static_cast<std::size_t>(thread)];
         spare.resize(static_cast<std::size_t>(kPrepareRows * whole.cols));
         const std::int64_t row = i * kPrepareRows, few = std::min(kPrepareRows, rows - row);
-        prepare(whole.row(row), spare.data(), first_row + row, few, 0, whole.cols);
+        prepare(whole.row(row), spare.data(), row, few, 0, whole.cols);
     });
 }
 

@@ -57,7 +57,8 @@ struct Operand {
 // l of part q holding the codes of row l at positions 4 q .. 4 q + 3 of the lane order, plus 128;
 // then the block's 16 scales in fp16. Code * scale has up to 18 bits, so here the number that a
 // code stands for is *defined* as bf16(code * scale), to nearest, ties to even, zero as +0.
-enum class Coding { none, mx, nv, q8 };
+// Keys and values in int8 are laid out as Q8_0 without its scales, and stand for the codes alone.
+enum class Coding { none, mx, nv, q8, int8 };
 struct PackedMatrix {
     std::int64_t n = 0, k = 0;
     Precision precision = Precision::bf16;
@@ -129,12 +130,11 @@ struct Factor {
 };
 // Gives an operand its shape; its numbers are not set, but for zeros below the last row.
 void shape_operand(std::int64_t rows, std::int64_t k, Precision precision, Operand& out);
-// silu(gate) * up, transformed and quantized or rounded as prepare_operand does it, into rows
-// [first_row, first_row + rows) of a shaped operand; first_row is a multiple of 16. Gate and up are
-// never in memory.
+// silu(gate) * up, transformed and quantized or rounded as prepare_operand does it, into a shaped
+// operand; also as it is before it is quantized, into `observed`. Gate and up are never in memory.
 void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, const Factor& up,
                 const Transform& t, const ActivationQuantizer* q, Operand& out,
-                std::int64_t first_row = 0);
+                Operand* observed = nullptr);
 
 // x^T of tokens (rows of x), both as right side and as left side.
 struct Transposed {
@@ -157,18 +157,29 @@ void rms_norm(const Kernels& kernels, Threads& threads, View<const float> x, con
 void to_bf16(const Kernels& kernels, View<float> x, View<std::uint16_t> out);
 void from_bf16(const Kernels& kernels, View<const std::uint16_t> x, View<float> out);
 
+// A narrow left side quantized to MXFP4 as codes, kMxRowBytes for each 32 of its numbers, and back
+// into an operand of the same shape. False when it does not consist of such blocks.
+constexpr std::int64_t kMxRowBytes = 17;
+bool to_mx_codes(const Kernels& kernels, const Operand& x, std::uint8_t* out);
+void from_mx_codes(const Kernels& kernels, const std::uint8_t* codes, Operand& x);
+
 // Keys and values of one layer and one sequence, packed as right sides: keys (position, head_dim),
-// values (head_dim, position). bf16, or f32 for a baseline whose activations are fp32.
+// values (head_dim, position). bf16, or f32 for a baseline whose activations are fp32, or `coded`:
+// int8 codes and a bf16 scale for each head and position; queries and probabilities are bf16 then.
 struct KvCache {
     std::int64_t kv_heads = 0, head_dim = 0, capacity = 0, length = 0;  // capacity: multiple of 32
     Precision precision = Precision::bf16;
+    bool coded = false;
     AlignedVector<std::uint16_t> narrow_keys, narrow_values;
     AlignedVector<float> wide_keys, wide_values;
+    AlignedVector<std::uint8_t> key_codes, value_codes;
+    AlignedVector<std::uint16_t> key_scales, value_scales;  // (kv_heads, capacity)
 
     KvCache() = default;
     KvCache(std::int64_t kv_heads, std::int64_t head_dim, std::int64_t capacity,
-            Precision precision);
+            Precision precision, bool coded = false);
 };
+std::int64_t bytes_of(const KvCache& cache);
 // Rows k, v (rows, kv_heads * head_dim) become positions length, length + 1, ...; unused places
 // stay zero.
 void append(KvCache& cache, Threads& threads, View<const float> k, View<const float> v);

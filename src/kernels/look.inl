@@ -78,6 +78,17 @@ inline void store_weights(float* to, V p, V q, V& total) {
     store_pairs(to, p, q);
 }
 
+// Over codes: p as it is to the sum, times the scales of its positions to the left side. What is
+// below 2^-126 counts as zero, as the tile unit has it; a NaN stays one.
+inline void store_weights(std::uint16_t* to, V p, V q, const std::uint16_t* scales, V& total) {
+    const V least = set(0x1p-126f), none = set(0.f);
+    total = total + p + q;
+    p = p * widen(scales);
+    q = q * widen(scales + 16);
+    V unused = none;
+    store_weights(to, select(less(p, least), none, p), select(less(q, least), none, q), unused);
+}
+
 inline void clear(std::uint16_t* to) {
     store(reinterpret_cast<std::uint32_t*>(to), set(0u));
 }
@@ -86,7 +97,7 @@ inline void clear(float* to) {
 }
 
 // The probabilities of row r below `top` to a left side `p`, added up in `sums`.
-template <class Number>
+template <bool Coded, class Number>
 void weigh(const Look& l, const Step& s, int r, float top, Number* p) {
     const V scale = set(l.scale), below = set(-top);
     V total = load(l.sums + 16 * r);
@@ -95,11 +106,25 @@ void weigh(const Look& l, const Step& s, int r, float top, Number* p) {
     each_block(
         l, s, r,
         [&](std::int64_t block, V low, V high) {
-            store_weights(p + block * a_step, power_of_two(fma(low, scale, below)),
-                          power_of_two(fma(high, scale, below)), total);
+            const V first = power_of_two(fma(low, scale, below)),
+                    second = power_of_two(fma(high, scale, below));
+            if constexpr (Coded)
+                store_weights(p + block * a_step, first, second,
+                              l.value_scales + s.chunk + kBlock * block, total);
+            else
+                store_weights(p + block * a_step, first, second, total);
         },
         [&](std::int64_t block) { clear(p + block * a_step); });
     store(l.sums + 16 * r, total);
+}
+
+// The scores at hand, made of codes, times the scales of their positions.
+void scale_scores(const Look& l, const Step& s) {
+    for (int r = 0; r < s.rows; ++r) {
+        float* at = l.scores + r * kScoreStride;
+        for (std::int64_t i = s.first; i < s.end; i += 16)
+            store(at + i - s.chunk, load(at + i - s.chunk) * widen(l.key_scales + i));
+    }
 }
 
 inline void scale_row(const Look& l, int r, V factor) {
@@ -129,9 +154,11 @@ void weigh_rows(const Look& l, const Step& s, int row, float* tops) {
             store(l.sums + 16 * r, load(l.sums + 16 * r) * set(f));
         }
         if (l.wide_p)
-            weigh(l, s, r, tops[r], l.wide_p);
+            weigh<false>(l, s, r, tops[r], l.wide_p);
+        else if (l.value_codes)
+            weigh<true>(l, s, r, tops[r], l.narrow_p);
         else
-            weigh(l, s, r, tops[r], l.narrow_p);
+            weigh<false>(l, s, r, tops[r], l.narrow_p);
     }
 }
 
@@ -145,6 +172,8 @@ inline Multiply scores_of(const Look& l, const Step& s) {
     m.wide_a = l.wide_q ? l.wide_q + in_q : nullptr;
     m.narrow_b = l.narrow_keys ? l.narrow_keys + in_k : nullptr;
     m.wide_b = l.wide_keys ? l.wide_keys + in_k : nullptr;
+    m.coded_b = l.key_codes ? l.key_codes + in_k : nullptr;
+    m.coding = l.key_codes ? Coding::int8 : Coding::none;
     m.blocks = l.key_blocks;
     m.rows = s.rows;
     m.panels = static_cast<int>((s.end - s.first) / 16);
@@ -162,6 +191,8 @@ inline Multiply values_of(const Look& l, const Step& s) {
     m.a_stride = kLookColumns / kBlock * l.a_step;
     m.narrow_b = l.narrow_values ? l.narrow_values + in_v : nullptr;
     m.wide_b = l.wide_values ? l.wide_values + in_v : nullptr;
+    m.coded_b = l.value_codes ? l.value_codes + in_v : nullptr;
+    m.coding = l.value_codes ? Coding::int8 : Coding::none;
     m.b_stride = l.value_stride;
     m.blocks = (s.end - s.first) / kBlock;
     m.rows = l.rows;
@@ -185,6 +216,7 @@ void look_by(const Look& l, int band, Product product) {
         for (s.row = 0; s.row < l.rows; s.row += band) {
             s.rows = l.rows - s.row < band ? l.rows - s.row : band;
             product(scores_of(l, s));
+            if (l.key_codes) scale_scores(l, s);
             for (int row = s.row; row < s.row + s.rows; row += 16) weigh_rows(l, s, row, tops);
         }
         product(values_of(l, s));

@@ -129,7 +129,7 @@ bool scale_late(const Multiply& m, const float* a, std::int64_t blocks) {
 
 template <Coding C>
 void few_rows_of_codes(const Multiply& m, const float* a, std::int64_t block, std::int64_t blocks) {
-    if constexpr (C != Coding::q8) {
+    if constexpr (C == Coding::mx || C == Coding::nv) {
         if (scale_late<C>(m, a, blocks)) return few_rows<CodedB<C, true>>(m, a, block, blocks);
     }
     few_rows<CodedB<C, false>>(m, a, block, blocks);
@@ -148,6 +148,8 @@ void multiply_few_rows(const Multiply& m) {
             few_rows_of_codes<Coding::mx>(m, a, block, blocks);
         else if (m.coding == Coding::nv)
             few_rows_of_codes<Coding::nv>(m, a, block, blocks);
+        else if (m.coding == Coding::int8)
+            few_rows_of_codes<Coding::int8>(m, a, block, blocks);
         else
             few_rows_of_codes<Coding::q8>(m, a, block, blocks);
     }
@@ -158,6 +160,7 @@ void multiply(const Multiply& m) {
     if (m.coding == Coding::mx) return multiply_strips<CodedB<Coding::mx, false>>(m);
     if (m.coding == Coding::nv) return multiply_strips<CodedB<Coding::nv, false>>(m);
     if (m.coding == Coding::q8) return multiply_strips<CodedB<Coding::q8, false>>(m);
+    if (m.coding == Coding::int8) return multiply_strips<CodedB<Coding::int8, false>>(m);
     return m.narrow_b ? multiply_strips<NarrowB>(m) : multiply_strips<WideB>(m);
 }
 

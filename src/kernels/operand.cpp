@@ -118,13 +118,14 @@ void shape_operand(std::int64_t rows, std::int64_t k, Precision precision, Opera
 }
 
 Preparer::Preparer(const Kernels& kernels, const Transform& t, const ActivationQuantizer* q,
-                   Operand& out)
+                   Operand& out, Operand* observed)
     : kernels_(kernels),
       transform_(t),
       quantizer_(q),
       fast_(q ? fast_rule(kernels, *q) : nullptr),
       fast_transform_(false),
-      out_(out) {
+      out_(out),
+      observed_(observed) {
     check(out.k, t, q);
     if (q && q->scheme->by_row()) out.scales.resize(static_cast<std::size_t>(out.rows));
     if (t.identity()) return;
@@ -155,6 +156,16 @@ void Preparer::quantize_rows(const float* x, std::int64_t row, std::int64_t rows
     }
 }
 
+void Preparer::store_rows(const float* x, std::int64_t row, std::int64_t rows, std::int64_t column,
+                          std::int64_t width, Operand& out) const {
+    const bool narrow = out.precision == Precision::bf16;
+    for (std::int64_t r = 0; r < rows; ++r) {
+        const std::int64_t at = out.at(row + r) + column / kBlock * out.step();
+        kernels_.to_lanes(x + r * width, width, narrow ? out.narrow.data() + at : nullptr,
+                          narrow ? nullptr : out.wide.data() + at, out.step());
+    }
+}
+
 void Preparer::operator()(float* x, float* spare, std::int64_t row, std::int64_t rows,
                           std::int64_t column, std::int64_t width) const {
     const std::int64_t n = std::min(width, out_.k - column);
@@ -162,17 +173,9 @@ void Preparer::operator()(float* x, float* spare, std::int64_t row, std::int64_t
         transform_row(x + r * width, n);
         std::fill(x + r * width + n, x + (r + 1) * width, 0.f);
     }
-    const float* from = x;
-    if (quantizer_) {
-        quantize_rows(x, row, rows, n, width, spare);
-        from = spare;
-    }
-    const bool narrow = out_.precision == Precision::bf16;
-    for (std::int64_t r = 0; r < rows; ++r) {
-        const std::int64_t at = out_.at(row + r) + column / kBlock * out_.step();
-        kernels_.to_lanes(from + r * width, width, narrow ? out_.narrow.data() + at : nullptr,
-                          narrow ? nullptr : out_.wide.data() + at, out_.step());
-    }
+    if (observed_) store_rows(x, row, rows, column, width, *observed_);
+    if (quantizer_) quantize_rows(x, row, rows, n, width, spare);
+    store_rows(quantizer_ ? spare : x, row, rows, column, width, out_);
 }
 
 void prepare_operand(const Kernels& kernels, Threads& threads, View<const float> x,

@@ -6,6 +6,7 @@
 
 #include "core/error.hpp"
 #include "core/float_bits.hpp"
+#include "kernels/kv_codes.hpp"
 #include "kernels/table.hpp"
 
 namespace hb {
@@ -96,18 +97,35 @@ void pack_rows(View<const std::uint16_t> part, std::int64_t first, PackedMatrix&
 }
 
 KvCache::KvCache(std::int64_t kv_heads_, std::int64_t head_dim_, std::int64_t capacity_,
-                 Precision precision_)
-    : kv_heads(kv_heads_), head_dim(head_dim_), capacity(capacity_), precision(precision_) {
+                 Precision precision_, bool coded_)
+    : kv_heads(kv_heads_),
+      head_dim(head_dim_),
+      capacity(capacity_),
+      precision(coded_ ? Precision::bf16 : precision_),
+      coded(coded_) {
     if (capacity % 32 != 0) fail("a cache of {} positions; wanted a multiple of 32", capacity);
     const auto keys = static_cast<std::size_t>(kv_heads * capacity * round_up(head_dim, 32));
     const auto values = static_cast<std::size_t>(kv_heads * capacity * round_up(head_dim, 16));
-    if (precision == Precision::bf16) {
+    if (coded) {
+        const auto scales = static_cast<std::size_t>(kv_heads * capacity);
+        key_codes.assign(keys, 128);
+        value_codes.assign(values, 128);
+        key_scales.assign(scales, 0);
+        value_scales.assign(scales, 0);
+    } else if (precision == Precision::bf16) {
         narrow_keys.assign(keys, 0);
         narrow_values.assign(values, 0);
     } else {
         wide_keys.assign(keys, 0);
         wide_values.assign(values, 0);
     }
+}
+
+std::int64_t bytes_of(const KvCache& c) {
+    return static_cast<std::int64_t>(2 * (c.narrow_keys.size() + c.narrow_values.size() +
+                                          c.key_scales.size() + c.value_scales.size()) +
+                                     4 * (c.wide_keys.size() + c.wide_values.size()) +
+                                     c.key_codes.size() + c.value_codes.size());
 }
 
 void append(KvCache& cache, Threads& threads, View<const float> k, View<const float> v) {
@@ -140,7 +158,10 @@ void append(KvCache& cache, Threads& threads, View<const float> k, View<const fl
     threads.loop(round_up(k.rows, 32) / 32, [&](std::int64_t part, int) {
         for (std::int64_t r = 32 * part; r < std::min(k.rows, 32 * part + 32); ++r) {
             for (std::int64_t head = 0; head < cache.kv_heads; ++head) {
-                if (cache.precision == Precision::bf16)
+                const std::int64_t at = head * cache.head_dim;
+                if (cache.coded)
+                    put_codes(cache, cache.length + r, head, k.row(r) + at, v.row(r) + at);
+                else if (cache.precision == Precision::bf16)
                     put(r, head, cache.narrow_keys, cache.narrow_values);
                 else
                     put(r, head, cache.wide_keys, cache.wide_values);

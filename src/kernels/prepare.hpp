@@ -10,8 +10,9 @@ namespace hb {
 class Preparer {
 public:
     // Throws Error when the transform or the quantizer's groups do not divide out.k; q may be null.
-    Preparer(const Kernels& kernels, const Transform& t, const ActivationQuantizer* q,
-             Operand& out);
+    // observed: takes the rows as they are before they are quantized; may be null.
+    Preparer(const Kernels& kernels, const Transform& t, const ActivationQuantizer* q, Operand& out,
+             Operand* observed = nullptr);
 
     // x (rows, width) without gaps, a few rows: columns [column, column + width) of rows
     // [row, row + rows). Both x and `spare`, of the same size, are overwritten. column and width
@@ -24,6 +25,8 @@ private:
     void transform_row(float* x, std::int64_t n) const;
     void quantize_rows(const float* x, std::int64_t row, std::int64_t rows, std::int64_t n,
                        std::int64_t width, float* y) const;
+    void store_rows(const float* x, std::int64_t row, std::int64_t rows, std::int64_t column,
+                    std::int64_t width, Operand& out) const;
 
     const Kernels& kernels_;
     const Transform& transform_;
@@ -32,6 +35,7 @@ private:
     bool fast_transform_;
     AlignedVector<float> signs_;  // of one block
     Operand& out_;
+    Operand* observed_;
 };
 
 }  // namespace hb

@@ -19,6 +19,7 @@ float element(const std::uint16_t* narrow, const float* wide, std::int64_t i) {
 
 // Position i of row l in a coded block.
 float coded_element(const std::uint8_t* b, Coding coding, int l, int i) {
+    if (coding == Coding::int8) return static_cast<float>(b[q8_code_byte(l, i)] - 128);
     if (coding == Coding::q8) {
         const int code = b[q8_code_byte(l, i)] - 128;
         std::uint16_t scale;
@@ -132,6 +133,42 @@ void from_bf16(const std::uint16_t* x, std::int64_t n, float* out) {
     for (std::int64_t i = 0; i < n; ++i) out[i] = bf16_to_float(x[i]);
 }
 
+// of the bits of a magnitude, counted in 2^unit
+int mx_code(int magnitude, int unit) {
+    return magnitude == 0 ? 0 : std::max((magnitude >> 6) - 2 * unit, 1);
+}
+
+int mx_magnitude(int code, int unit) {
+    return code == 0 ? 0 : code == 1 ? unit << 7 : (code + 2 * unit) << 6;
+}
+
+bool to_mx_codes(const std::uint16_t* x, std::int64_t blocks, std::uint8_t* out) {
+    for (; blocks > 0; --blocks, x += kBlock, out += kMxRowBytes) {
+        int top = 0;
+        for (int i = 0; i < kBlock; ++i) top = std::max(top, (x[i] & 0x7fff) >> 7);
+        if (top != 0 && (top < 4 || top > 254)) return false;
+        const int unit = top ? top - 3 : 1;
+        std::fill_n(out, 16, std::uint8_t{0});
+        for (int i = 0; i < kBlock; ++i) {
+            const int magnitude = x[i] & 0x7fff, code = mx_code(magnitude, unit);
+            if (mx_magnitude(code, unit) != magnitude) return false;
+            out[i / 2] |= static_cast<std::uint8_t>((code | (x[i] >> 12 & 8)) << i % 2 * 4);
+        }
+        out[16] = static_cast<std::uint8_t>(unit);
+    }
+    return true;
+}
+
+void from_mx_codes(const std::uint8_t* codes, std::int64_t blocks, std::uint16_t* out) {
+    for (; blocks > 0; --blocks, codes += kMxRowBytes, out += kBlock) {
+        for (int i = 0; i < kBlock; ++i) {
+            const int code = codes[i / 2] >> i % 2 * 4 & 15;
+            out[i] =
+                static_cast<std::uint16_t>(mx_magnitude(code & 7, codes[16]) | (code & 8) << 12);
+        }
+    }
+}
+
 float exp_of(float x) {
     if (x < kExpLow) return 0;
     if (!(x <= kExpHigh)) return x + INFINITY;
@@ -180,7 +217,7 @@ float power_of_two(float x) {
                                 (std::bit_cast<std::uint32_t>(shifted) << 23));
 }
 
-// The score of row r at a position; value `i` of a position.
+// The score of row r at a position; value `i` of a position, without the scale of its codes.
 float score(const Look& l, int r, std::int64_t position) {
     Multiply m;
     m.narrow_a = l.narrow_q;
@@ -189,27 +226,42 @@ float score(const Look& l, int r, std::int64_t position) {
     m.a_stride = l.key_blocks * l.a_step;
     m.narrow_b = l.narrow_keys;
     m.wide_b = l.wide_keys;
+    m.coded_b = l.key_codes;
+    m.coding = l.key_codes ? Coding::int8 : Coding::none;
     m.b_stride = l.key_blocks * kTile;
     m.blocks = l.key_blocks;
-    return dot(m, r, static_cast<int>(position / 16), static_cast<int>(position % 16), 0);
+    const float s = dot(m, r, static_cast<int>(position / 16), static_cast<int>(position % 16), 0);
+    return l.key_codes ? s * bf16_to_float(l.key_scales[position]) : s;
 }
 float value(const Look& l, std::int64_t position, std::int64_t i) {
+    if (l.value_codes) {
+        return coded_element(l.value_codes + i / 16 * l.value_stride + position / 32 * kTile,
+                             Coding::int8, static_cast<int>(i % 16),
+                             static_cast<int>(position % 16 * 2 + position / 16 % 2));
+    }
     return element(l.narrow_values, l.wide_values,
                    i / 16 * l.value_stride + position / 32 * kTile + position % 16 * 32 +
                        i % 16 * 2 + position / 16 % 2);
 }
 
-// p and its sums for the positions [first, end) that the row sees, below `top`
+float round_half_up(float p) {  // to bf16
+    return std::bit_cast<float>((std::bit_cast<std::uint32_t>(p) + 0x8000u) & 0xffff0000u);
+}
+
+// p and its sums for the positions [first, end) that the row sees, below `top`. Over codes the sum
+// is that of e, and p holds the scale of a position's codes as well.
 void weigh(const Look& l, const float* scores, float top, float (&lanes)[16], float (&p)[128],
            std::int64_t chunk, std::int64_t first, std::int64_t end) {
     for (int i = 0; i < kLookColumns; ++i) p[i] = 0;
     for (std::int64_t i = first; i < end; ++i) {
         const float e = power_of_two(std::fma(scores[i - chunk], l.scale, -top));
-        p[i - chunk] =
-            l.narrow_values
-                ? std::bit_cast<float>((std::bit_cast<std::uint32_t>(e) + 0x8000u) & 0xffff0000u)
-                : e;
-        lanes[i % 16] += p[i - chunk];
+        if (l.value_codes) {
+            const float scaled = e * bf16_to_float(l.value_scales[i]);
+            p[i - chunk] = scaled < 0x1p-126f ? 0 : round_half_up(scaled);
+            lanes[i % 16] += e;
+        } else {
+            lanes[i % 16] += p[i - chunk] = l.narrow_values ? round_half_up(e) : e;
+        }
     }
 }
 
@@ -285,6 +337,8 @@ const Kernels kRefKernels = {
     to_lanes,
     to_bf16,
     from_bf16,
+    to_mx_codes,
+    from_mx_codes,
     {refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse,
      refuse},
     rms_norm,

@@ -46,6 +46,14 @@ void from_bf16(const Kernels& kernels, View<const std::uint16_t> x, View<float> 
     for (std::int64_t r = 0; r < x.rows; ++r) kernels.from_bf16(x.row(r), x.cols, out.row(r));
 }
 
+bool to_mx_codes(const Kernels& kernels, const Operand& x, std::uint8_t* out) {
+    return kernels.to_mx_codes(x.narrow.data(), x.size() / kBlock, out);
+}
+
+void from_mx_codes(const Kernels& kernels, const std::uint8_t* codes, Operand& x) {
+    kernels.from_mx_codes(codes, x.size() / kBlock, x.narrow.data());
+}
+
 double kl_divergence(const Kernels& kernels, const float* p, double lse_p, const float* q,
                      double lse_q, std::int64_t n) {
     return kernels.kl_divergence(p, lse_p, q, lse_q, n);

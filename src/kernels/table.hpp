@@ -20,6 +20,7 @@ constexpr int kTile = 512;       // elements of a panel in one block
 // lies: which byte, and how far up in it; and the scale of that position.
 constexpr int kCodeBytes = 256;
 constexpr int coded_bytes(Coding coding) {
+    if (coding == Coding::int8) return kTile;
     return coding == Coding::q8 ? kTile + 32 : kCodeBytes + (coding == Coding::nv ? 32 : 16);
 }
 constexpr int code_byte(int l, int i) {
@@ -84,12 +85,14 @@ void take_scales(Finish& f, const Operand& a, const PackedMatrix& b, std::int64_
 
 // What rows that look at the keys of one head see: out (rows, 16 * value_panels), by the steps of
 // docs/numerics.md. Queries and probabilities lie as left sides, their blocks a_step apart; one of
-// narrow and wide is given of each.
+// narrow and wide is given of each, and of keys and values one of narrow, wide and codes.
 constexpr int kLookColumns = 128;                // positions taken at a time, counted from 0
 constexpr int kScoreStride = kLookColumns + 16;  // keeps 16 rows apart in a cache's sets
 struct Look {
     const std::uint16_t *narrow_q = nullptr, *narrow_keys = nullptr, *narrow_values = nullptr;
     const float *wide_q = nullptr, *wide_keys = nullptr, *wide_values = nullptr;
+    const std::uint8_t *key_codes = nullptr, *value_codes = nullptr;
+    const std::uint16_t *key_scales = nullptr, *value_scales = nullptr;  // bf16, a position each
     std::int64_t a_step = 0, value_stride = 0;  // from a panel of values to the next
     int rows = 0, key_blocks = 0, value_panels = 0;
     const std::int64_t *begin = nullptr, *end = nullptr;  // (rows): the positions that a row sees
@@ -144,6 +147,9 @@ struct Kernels {
     // x (n) is rounded to bf16 in place, and stored as such; and back
     void (*to_bf16)(float* x, std::int64_t n, std::uint16_t* out);
     void (*from_bf16)(const std::uint16_t* x, std::int64_t n, float* out);
+    // blocks of a left side in MXFP4, kMxRowBytes each; false when they are not
+    bool (*to_mx_codes)(const std::uint16_t* x, std::int64_t blocks, std::uint8_t* out);
+    void (*from_mx_codes)(const std::uint8_t* codes, std::int64_t blocks, std::uint16_t* out);
     FastRules rules;
     void (*rms_norm)(const float* x, const float* weight, float eps, std::int64_t n, float* y);
     // silu(alpha gate) * (beta up)

@@ -167,6 +167,14 @@ inline void store_upper(std::uint16_t* p, N a) {
                         _mm512_cvtepi32_epi16(_mm512_srli_epi32(a.v, 16)));
 }
 
+// The low bytes of sixteen words.
+inline void store_bytes(std::uint8_t* p, N a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
+}
+inline std::uint32_t largest(N a) {
+    return _mm512_reduce_max_epu32(a.v);
+}
+
 // Sixteen bytes as integers.
 inline N widen(const std::uint8_t* p) {
     return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};

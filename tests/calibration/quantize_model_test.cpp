@@ -10,6 +10,7 @@
 #include <map>
 
 #include "calibration/dataset.hpp"
+#include "cli/tiny_model.hpp"
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "core/random.hpp"
@@ -22,6 +23,14 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Stop {};
+
+// Each keeps something else of a block that is left, or nothing: schemes; a linear that stays
+// dense.
+struct Way {
+    const char *scheme, *ignored;
+};
+constexpr Way kWays[] = {
+    {"nvfp4", ""}, {"mxfp4", ""}, {"nvfp4", "up_proj"}, {"mxfp4", "down_proj"}, {"mxfp4a16", ""}};
 
 class QuantizeModel : public testing::Test {
 protected:
@@ -54,14 +63,21 @@ protected:
         o.threads = 2;
         return o;
     }
-    static std::map<std::string, std::string> files(const fs::path& root) {
-        std::map<std::string, std::string> all;
-        for (const auto& entry : fs::recursive_directory_iterator(root))
-            if (entry.is_regular_file())
-                all[fs::relative(entry.path(), root).string()] = read_file(entry.path());
-        return all;
+    QuantizeOptions options(const std::string& out, const Way& way) const {
+        QuantizeOptions o = options(out, way.scheme);
+        o.model = folder / "model";
+        if (*way.ignored) o.ignore = {"re:.*" + std::string(way.ignored)};
+        return o;
     }
 };
+
+std::map<std::string, std::string> files(const fs::path& root) {
+    std::map<std::string, std::string> all;
+    for (const auto& entry : fs::recursive_directory_iterator(root))
+        if (entry.is_regular_file())
+            all[fs::relative(entry.path(), root).string()] = read_file(entry.path());
+    return all;
+}
 
 TEST_F(QuantizeModel, EverySchemeAndRecipeLoadsAgain) {
     Threads threads(2);
@@ -82,32 +98,67 @@ TEST_F(QuantizeModel, EverySchemeAndRecipeLoadsAgain) {
 }
 
 TEST_F(QuantizeModel, ThreadsSpillAndRepetitionChangeNoByte) {
-    quantize_model(options("a"), {});
-    auto o = options("b");
-    o.threads = 1;
-    quantize_model(o, {});
-    o = options("c");
-    o.activations_on_disk = true;
-    quantize_model(o, {});
-    EXPECT_EQ(files(folder / "a"), files(folder / "b"));
-    EXPECT_EQ(files(folder / "a"), files(folder / "c"));
+    test::write_tiny_model(folder / "model");
+    for (const Way& way : kWays) {
+        const auto run = [&](const std::string& name, int threads, bool on_disk) {
+            auto o = options(name, way);
+            o.threads = threads;
+            o.activations_on_disk = on_disk;
+            quantize_model(o, {});
+            const auto all = files(o.out);
+            fs::remove_all(o.out);
+            return all;
+        };
+        const auto wanted = run("a", 2, false);
+        EXPECT_EQ(wanted, run("b", 1, false));
+        EXPECT_EQ(wanted, run("c", 2, true));
+    }
 }
 
-TEST_F(QuantizeModel, InterruptedAndResumedGivesTheSameBytes) {
-    quantize_model(options("whole"), {});
+void expect_resumable(const QuantizeOptions& whole) {
+    const auto run = [](QuantizeOptions o, const QuantizeHooks& hooks) {
+        return quantize_model(o, hooks);
+    };
+    run(whole, {});
     for (int stop = 1; stop < 9; ++stop) {
-        auto o = options("cut" + std::to_string(stop));
+        auto o = whole;
+        o.out += std::to_string(stop);
         int seen = 0;
         QuantizeHooks hooks;
         hooks.progress = [&](const Progress&) {
             if (++seen == stop) throw Stop{};
         };
-        EXPECT_THROW(quantize_model(o, hooks), Stop);
+        EXPECT_THROW(run(o, hooks), Stop);
         o.resume = true;
-        quantize_model(o, {});
-        EXPECT_EQ(files(folder / "whole"), files(o.out)) << stop;
-        EXPECT_TRUE(quantize_model(o, {})["finished"]);
+        run(o, {});
+        EXPECT_EQ(files(whole.out), files(o.out)) << stop;
+        EXPECT_TRUE(run(o, {})["finished"]);
     }
+}
+
+// A resumed run computes again what an uninterrupted one has kept.
+TEST_F(QuantizeModel, InterruptedAndResumedGivesTheSameBytes) {
+    test::write_tiny_model(folder / "model");
+    for (const Way& way : kWays)
+        expect_resumable(options(std::string(way.scheme) + way.ignored, way));
+}
+
+// x3 next to the smallest normal numbers, which codes cannot keep.
+TEST_F(QuantizeModel, KeepsNothingThatCodesDoNotHold) {
+    const fs::path model = folder / "model";
+    test::write_tiny_model(model);
+    std::string bytes = read_file(model / "model.safetensors");
+    const auto header = parse_safetensors(std::as_bytes(std::span(bytes)), "model");
+    for (const auto& entry : header.entries) {
+        if (!entry.name.ends_with("0.mlp.up_proj.weight")) continue;
+        for (std::uint64_t i = entry.begin; i < entry.begin + 64 * test::kHidden; i += 2) {
+            char* at = bytes.data() + header.data_offset + i;
+            at[0] = static_cast<char>(0x80);
+            at[1] = static_cast<char>(at[1] & 0x80);
+        }
+    }
+    write_file(model / "model.safetensors", bytes);
+    expect_resumable(options("small", Way{"mxfp4", ""}));
 }
 
 TEST_F(QuantizeModel, AChangedOptionOrDataIsRefusedOnResume) {

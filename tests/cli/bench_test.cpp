@@ -81,6 +81,27 @@ TEST_F(Bench, TheHeadCanBeOfAnotherType) {
     }
 }
 
+TEST_F(Bench, KeysAndValuesCanBeOfAnotherType) {
+    write_tiny_model(folder / "model");
+    using Case = std::tuple<const char*, const char*, double>;  // bytes of a number
+    constexpr std::int64_t kHeadDim = kHidden / kHeads;
+    constexpr double kCoded = 1 + 2. / kHeadDim;
+    for (const auto& [name, type, bytes] :
+         {Case{"auto", "fp32", 4}, {"bf16", "bf16", 2}, {"int8", "int8", kCoded}}) {
+        ASSERT_TRUE(succeeded(bench({path("model"), "--kv", name})));
+        const Json j = result();
+        expect_numbers(j);
+        EXPECT_EQ(j["kv"], name);
+        EXPECT_EQ(j["kv_type"], type);
+        EXPECT_EQ(j["kv_bytes"], 2 * kLayers * kKvHeads * kHeadDim * bytes) << name;
+    }
+    for (const auto& [name, bytes] : {std::pair{"auto", 64}, {"int8", 34}}) {
+        ASSERT_TRUE(
+            succeeded(bench({"--random", "llama-tiny", "--scheme", "mxfp4", "--kv", name})));
+        EXPECT_EQ(result()["kv_bytes"], 2 * 2 * 2 * bytes) << name;
+    }
+}
+
 TEST_F(Bench, AQuantizedModelSaysItsScheme) {
     write_tiny_model(folder / "model");
     ASSERT_TRUE(succeeded(

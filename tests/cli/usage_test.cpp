@@ -34,14 +34,14 @@ TEST(Usage, HelpStatesTheContract) {
           "--seed", "--threads", "--resume", "--activations", "--dry-run", "--json"})
         EXPECT_NE(quantize.find(option), std::string::npos) << option;
     for (const char* option : {"--text", "--tokens", "--window", "--reference", "--kl-stride",
-                               "--head", "--threads", "--json"})
+                               "--head", "--kv", "--threads", "--json"})
         EXPECT_NE(eval.find(option), std::string::npos) << option;
     for (const char* option : {"MODEL", "--random", "--scheme", "-p,", "-n,", "-t,--threads",
-                               "--parallel", "--kernels", "--repeat", "--head", "--json"})
+                               "--parallel", "--kernels", "--repeat", "--head", "--kv", "--json"})
         EXPECT_NE(bench.find(option), std::string::npos) << option;
     for (const char* option :
          {"MODEL", "-p,--prompt", "--prompts", "--parallel", "--json-lines", "-n,--count", "--chat",
-          "--system", "--temperature", "--top-p", "--top-k", "--seed", "--stop", "--json"})
+          "--system", "--temperature", "--top-p", "--top-k", "--seed", "--stop", "--kv", "--json"})
         EXPECT_NE(generate.find(option), std::string::npos) << option;
 }
 
@@ -73,6 +73,8 @@ INSTANTIATE_TEST_SUITE_P(
         std::vector<std::string>{"run", "/nowhere", "-p", "x", "-n", "many"},
         std::vector<std::string>{"run", "/nowhere", "-p", "x", "--head", "int3"},
         std::vector<std::string>{"bench", "/nowhere", "--head", "Q4_K"},
+        std::vector<std::string>{"run", "/nowhere", "-p", "x", "--kv", "int4"},
+        std::vector<std::string>{"bench", "/nowhere", "--kv", ""},
         std::vector<std::string>{"eval", "/nowhere", "--text", "a", "--head", ""},
         std::vector<std::string>{"quantize", "/nowhere"},
         std::vector<std::string>{"quantize", "/nowhere", "/tmp/out", "--activations", "tape"},

@@ -74,6 +74,28 @@ TEST_F(Use, RunWithAHeadInEightBitsDoesNotDependOnThreads) {
     EXPECT_EQ(one.out, two.out);
 }
 
+TEST_F(Use, EvalSaysWhatAnotherTypeOfKeysAndValuesCosts) {
+    double last = 0;
+    for (const char* type : {"bf16", "int8"}) {
+        const Json j = evaluate(
+            {"--text", path("text.txt"), "--window", "64", "--reference", model(), "--kv", type});
+        EXPECT_EQ(j["kv"], type);
+        EXPECT_GT(j["kl"].get<double>(), 1.5 * last) << type;
+        last = j["kl"].get<double>();
+    }
+    EXPECT_LT(last, 0.1);
+}
+
+TEST_F(Use, RunWithKeysInEightBitsDependsOnNeitherThreadsNorNeighbours) {
+    const Ran one = generate({"--kv", "int8"}), two = generate({"--kv", "int8", "-t", "2"});
+    ASSERT_TRUE(succeeded(one));
+    EXPECT_FALSE(one.out.empty());
+    EXPECT_EQ(one.out, two.out);
+    const Ran both = generate({"--kv", "int8", "-p", "another", "--parallel", "2"});
+    ASSERT_TRUE(succeeded(both));
+    EXPECT_EQ(both.out.substr(0, one.out.size()), one.out);
+}
+
 TEST_F(Use, EvalCutsWindowsInOrderWithoutGaps) {
     put(folder / "ids.i32", std::string(100 * 4, '\0'));
     EXPECT_EQ(evaluate({"--tokens", path("ids.i32"), "--window", "32"})["windows"], 3);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A request in a batch gets the tokens and the logits, to the bit, that it gets alone: for any
-// number of sequences, chunk of prompt rows and threads, with and without shared prefixes. The
-// counts show that prefixes were shared.
+// number of sequences, chunk of prompt rows and threads, with and without shared prefixes, whatever
+// the type of keys and values. The counts show that prefixes were shared.
 #include "engine/batch.hpp"
 
 #include <gtest/gtest.h>
@@ -24,7 +24,13 @@ struct Output {
 
 constexpr std::int64_t kContext = 288;
 
+// "NAME" or "NAME_int8", with such keys and values.
 Decoder decoder_of(const std::string& name, Threads& threads) {
+    if (name.ends_with("_int8")) {
+        Decoder decoder = decoder_of(name.substr(0, name.size() - 5), threads);
+        decoder.kv = KvType::int8;
+        return decoder;
+    }
     if (name != "mxfp4" && name != "nvfp4") {
         Decoder decoder = load_decoder(
             Checkpoint::open(std::string(HALFBYTE_TESTS_DIR) + "/engine/golden/" + name), threads);
@@ -199,7 +205,8 @@ TEST_P(BatchOf, AgreesWithGenerate) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, BatchOf,
-                         testing::Values("mxfp4", "nvfp4", "llama", "mistral", "qwen2"),
+                         testing::Values("mxfp4", "nvfp4", "llama", "mistral", "qwen2",
+                                         "mxfp4_int8", "mistral_int8"),
                          [](const auto& model) { return model.param; });
 
 class Sharing : public testing::Test {

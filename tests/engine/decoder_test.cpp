@@ -70,8 +70,12 @@ TEST_P(GoldenModel, LogitsAgreeWithTransformers) {
 
 TEST_P(GoldenModel, CutAndBatchChangeNoBit) {
     LoadOptions options;
-    for (const Precision precision : {Precision::f32, Precision::bf16}) {
+    for (const auto& [precision, kv] : {std::pair{Precision::f32, KvType::same},
+                                        {Precision::bf16, KvType::same},
+                                        {Precision::f32, KvType::bf16},
+                                        {Precision::f32, KvType::int8}}) {
         options.baseline_precision = precision;
+        options.kv = kv;
         const Decoder decoder = load_decoder(checkpoint, threads, options);
         const Matrix<float> whole = window_logits(decoder, tokens);
         Sequence one = make_sequence(decoder, 64), two = make_sequence(decoder, 64);

@@ -92,7 +92,7 @@ void multiply_on_model(const Multiply& m) {
 
 void look_on_model(const Look& l) {
     ModelTiles tiles;
-    look_by(l, 32, [&](const Multiply& m) { multiply_plain(m, tiles, ExpandPart{}); });
+    look_by(l, 32, [&](const Multiply& m) { multiply_narrow(m, tiles, ExpandPart{}); });
 }
 
 Kernels model_kernels() {
@@ -203,13 +203,20 @@ TEST(AmxTiles, ServeGramAndAttention) {
     accumulate_gram(ref(), one, transposed, expected.view());
     EXPECT_EQ(difference(expected, h), "");
 
-    KvCache cache(2, 64, 96, Precision::bf16);
-    const auto q = normal_matrix(90, 256, 4), kv = normal_matrix(90, 128, 5);
-    append(cache, one, kv.view(), kv.view());
-    Matrix<float> out(90, 256), wanted(90, 256);
-    attention(model, one, q.view(), 0, cache, .125f, 0, out.view());
-    attention(ref(), one, q.view(), 0, cache, .125f, 0, wanted.view());
-    EXPECT_EQ(difference(wanted, out), "");
+    for (const bool coded : {false, true}) {
+        for (const std::int64_t dim : {64, 20, 80}) {
+            KvCache cache(2, dim, 320, Precision::bf16, coded);
+            const auto q = normal_matrix(290, 4 * dim, 4), kv = normal_matrix(290, 2 * dim, 5);
+            append(cache, one, kv.view(), kv.view());
+            for (const std::int64_t rows : {290, 40, 1}) {
+                const View<const float> last = q.view().middle_rows(290 - rows, rows);
+                Matrix<float> out(rows, 4 * dim), wanted(rows, 4 * dim);
+                attention(model, one, last, 290 - rows, cache, .125f, 0, out.view());
+                attention(ref(), one, last, 290 - rows, cache, .125f, 0, wanted.view());
+                EXPECT_EQ(difference(wanted, out), "") << coded << ' ' << dim << ' ' << rows;
+            }
+        }
+    }
 }
 
 }  // namespace

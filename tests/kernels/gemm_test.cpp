@@ -217,16 +217,18 @@ TEST(GatedGemm, IsItsPartsOneAfterTheOther) {
                 auto gates = product(ref(), one, a, gate, .5f, bias.row(0));
                 const auto ups = product(ref(), one, a, up, .25f);
                 ref().silu_multiply(gates.row(0), 1, ups.row(0), 1, rows * n, gates.row(0));
-                Operand expected, got;
+                Operand expected, before, got, observed;
                 prepare_operand(ref(), one, gates.view(), t, quantizer, Precision::bf16, expected);
+                prepare_operand(ref(), one, gates.view(), t, nullptr, Precision::bf16, before);
                 auto all = wide_kernels();
                 all.push_back(&ref());
                 for (const Kernels* kernels : all) {
                     shape_operand(rows, n, Precision::bf16, got);
+                    shape_operand(rows, n, Precision::bf16, observed);
                     gated_gemm(*kernels, two, {a, gate, .5f, bias.row(0)}, {a, up, .25f}, t,
-                               quantizer, got);
+                               quantizer, got, &observed);
                     EXPECT_TRUE(got.scales == expected.scales);
-                    EXPECT_TRUE(got.narrow == expected.narrow)
+                    EXPECT_TRUE(got.narrow == expected.narrow && observed.narrow == before.narrow)
                         << name_of(*kernels) << ' ' << rows << ' ' << n << ' ' << text;
                 }
             }

@@ -135,6 +135,54 @@ TEST(PrepareOperand, QuantizesOrdinaryRowsOfAnyLength) {
     }
 }
 
+TEST(MxCodes, GiveBackEveryQuantizedRow) {
+    Threads one(1);
+    for (const ScaleRule& rule : all_scale_rules()) {
+        if (!rule.online || rule.family != Family::mx) continue;
+        const ActivationQuantizer q{&find_scheme("mxfp4"), &rule, rule.divisor(1)};
+        for (const std::int64_t rows : {1, 9, 16, 37}) {
+            auto x = normal_matrix(rows, 160, 3);
+            for (std::int64_t r = 0; r < rows; ++r)
+                for (std::int64_t c = 0; c < 160; ++c)
+                    x(r, c) =
+                        std::ldexp(c / 32 == r % 6 ? 0 : x(r, c), static_cast<int>(r) * 6 - 110);
+            Operand wanted;
+            prepare_operand(ref(), one, x.view(), {}, &q, Precision::bf16, wanted);
+            std::vector<std::uint8_t> codes(
+                static_cast<std::size_t>(wanted.size() / 32 * kMxRowBytes));
+            ASSERT_TRUE(to_mx_codes(ref(), wanted, codes.data())) << rule.name;
+            for (const Kernels* kernels : all_kernels()) {
+                auto same = codes;
+                std::fill(same.begin(), same.end(), std::uint8_t{0xee});
+                EXPECT_TRUE(to_mx_codes(*kernels, wanted, same.data()));
+                EXPECT_TRUE(same == codes) << name_of(*kernels) << ' ' << rule.name << ' ' << rows;
+                Operand got = wanted;
+                std::fill(got.narrow.begin(), got.narrow.end(), std::uint16_t{0xeeee});
+                from_mx_codes(*kernels, codes.data(), got);
+                EXPECT_TRUE(got.narrow == wanted.narrow) << name_of(*kernels) << ' ' << rule.name;
+            }
+        }
+    }
+}
+
+TEST(MxCodes, RefuseWhatTheyDoNotHold) {
+    const float one_and_rest[][2] = {
+        {1, 5},        {1, 2.5f}, {1, 0x1.02p0f},         {6, .25f},
+        {1, INFINITY}, {1, NAN},  {0x1p-124f, 0x1p-125f}, {0x1p-130f, 0}};
+    for (const auto& [a, b] : one_and_rest) {
+        Matrix<float> x(1, 32);
+        std::fill(x.values.begin(), x.values.end(), a);
+        for (const int at : {0, 15, 16, 31}) {
+            auto y = x;
+            y(0, at) = b;
+            const Operand operand = hb::operand(ref(), y);
+            std::uint8_t codes[kMxRowBytes];
+            for (const Kernels* kernels : all_kernels())
+                EXPECT_FALSE(to_mx_codes(*kernels, operand, codes)) << a << ' ' << b << ' ' << at;
+        }
+    }
+}
+
 TEST(PrepareOperand, KeepsFloatsInLaneOrder) {
     const auto x = normal_matrix(9, 75, 3);
     for (const Kernels* kernels : all_kernels()) {

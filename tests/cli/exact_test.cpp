@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// The texts of fifty prompts and the loss on a text, to the last bit, are those of the reference
+// kernels on one thread, one prompt at a time: on every table of this machine, however many prompts
+// go together and on however many threads.
+#include "core/error.hpp"
+#include "kernels/kernels.hpp"
+#include "tiny_model.hpp"
+
+namespace hb::test {
+namespace {
+
+using Case = std::tuple<const char*, const char*>;  // scheme, table
+
+class Exact : public ::testing::TestWithParam<Case> {
+protected:
+    static fs::path root() { return fs::path(::testing::TempDir()) / "hb_exact"; }
+    static void SetUpTestSuite() {
+        fs::remove_all(root());
+        fs::create_directories(root());
+        write_tiny_model(root() / "model");
+        Random random{11};
+        std::ofstream prompts(root() / "prompts.txt"), text(root() / "text.txt");
+        for (int i = 0; i < 50; ++i) {
+            std::string prompt;
+            for (std::uint64_t left = 1 + random.bits() % 40; left > 0; --left)
+                prompt += static_cast<char>(random.bits() % 5 ? 'a' + random.bits() % 26 : ' ');
+            prompts << 'x' << prompt << "x\n";
+            if (i < 16) text << prompt << '\n';
+        }
+    }
+    static void TearDownTestSuite() { fs::remove_all(root()); }
+
+    static std::string quantized(const std::string& scheme) {
+        const std::string out = (root() / scheme).string();
+        if (!fs::exists(out)) {
+            EXPECT_TRUE(
+                succeeded(run({"quantize", (root() / "model").string(), out, "--scheme", scheme,
+                               "--recipe", "rtn", "--calibration", (root() / "text.txt").string(),
+                               "--sequence-length", "32"})));
+        }
+        return out;
+    }
+    static std::string texts(const std::string& model, const char* parallel, const char* threads) {
+        const Ran ran = run({"run", model, "--prompts", (root() / "prompts.txt").string(), "-n",
+                             "10", "--json-lines", "--parallel", parallel, "--threads", threads});
+        EXPECT_TRUE(succeeded(ran));
+        return ran.out;
+    }
+    static Json loss(const std::string& model, const char* threads) {
+        const std::string file = (root() / "loss.json").string();
+        EXPECT_TRUE(succeeded(run({"eval", model, "--text", (root() / "text.txt").string(),
+                                   "--reference", (root() / "model").string(), "--window", "64",
+                                   "--threads", threads, "--json", file})));
+        const Json all = json_in(file);
+        return {all["perplexity"], all["kl"], all["top1"]};
+    }
+};
+
+TEST_P(Exact, TextsAndLossAreThoseOfTheReference) {
+    const auto [scheme, table] = GetParam();
+    try {
+        find_kernels(table);
+    } catch (const Error&) {
+        GTEST_SKIP() << table << " does not run here";
+    }
+    const std::string model = quantized(scheme);
+    ::setenv("HALFBYTE_KERNELS", "ref", 1);
+    const std::string wanted = texts(model, "1", "1");
+    const Json wanted_loss = loss(model, "1");
+    ::setenv("HALFBYTE_KERNELS", table, 1);
+    for (const auto& [parallel, threads] : {std::pair{"1", "2"}, {"7", "1"}, {"50", "2"}})
+        EXPECT_EQ(texts(model, parallel, threads), wanted) << parallel << ' ' << threads;
+    EXPECT_EQ(loss(model, "2"), wanted_loss);
+    ::unsetenv("HALFBYTE_KERNELS");
+    EXPECT_EQ(std::count(wanted.begin(), wanted.end(), '\n'), 50);
+}
+
+INSTANTIATE_TEST_SUITE_P(Every, Exact,
+                         ::testing::Combine(::testing::Values("mxfp4", "nvfp4", "mxfp4a16",
+                                                              "nvfp4a16"),
+                                            ::testing::Values("avx2", "avx512vnni", "amx")),
+                         [](const auto& name) {
+                             return std::string(std::get<0>(name.param)) + "_" +
+                                    std::get<1>(name.param);
+                         });
+
+}  // namespace
+}  // namespace hb::test
