@@ -24,7 +24,7 @@ void check_patterns(const Settings& settings, const std::vector<std::string>& pa
 void check_shapes(const Settings& settings, const Checkpoint& checkpoint) {
     for (const LinearName& linear : block_linears()) {
         const LinearShape shape = linear_shape(settings.config, linear.name);
-        if (shape.in % settings.scheme->group != 0 && settings.quantizes(0, linear.name))
+        if (!settings.scheme->divides(shape.in) && settings.quantizes(0, linear.name))
             fail(
                 "{}: the input dimension {} of {} is not divisible by {}'s group of {}; choose "
                 "another scheme or "

@@ -320,9 +320,11 @@ void Stream::keep_until_left(Block& block, std::int64_t layer) {
     if (rule && rule->family == Family::mx && settings_.quantizes(layer, "mlp.down_proj")) {
         block.sites[3].quantizer = ActivationQuantizer{settings_.scheme, rule, rule->divisor(1)};
         kept_ = Kept::x3;
-    } else {
-        kept_ = block.linears[kGate].quantized && block.linears[kUp].quantized ? Kept::x2
-                                                                               : Kept::nothing;
+    } else {  // x2 is kept without scales of its rows
+        const bool alone = rule && rule->row_scale;
+        kept_ = !alone && block.linears[kGate].quantized && block.linears[kUp].quantized
+                    ? Kept::x2
+                    : Kept::nothing;
     }
 }
 

@@ -44,8 +44,10 @@ void check_lengths(const BenchArguments& a, const ModelConfig& c, Precision prec
 // Random weights have no stored type: the head takes the scheme's, as in the files of others.
 HeadType random_head(const BenchArguments& a, const Scheme& scheme) {
     const HeadType wanted = find_head_type(a.head);
-    if (wanted != HeadType::stored || scheme.family == Family::integer) return wanted;
-    return scheme.family == Family::mx ? HeadType::mxfp4 : HeadType::nvfp4;
+    if (wanted != HeadType::stored) return wanted;
+    return scheme.family == Family::mx   ? HeadType::mxfp4
+           : scheme.family == Family::nv ? HeadType::nvfp4
+                                         : wanted;
 }
 
 Subject make_random(const BenchArguments& a, Threads& threads) {

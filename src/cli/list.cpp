@@ -16,7 +16,21 @@ namespace hb {
 namespace {
 
 constexpr std::string_view family_name(Family family) {
-    return family == Family::mx ? "mx" : family == Family::nv ? "nv" : "integer";
+    switch (family) {
+        case Family::mx:
+            return "mx";
+        case Family::nv:
+            return "nv";
+        case Family::integer:
+            return "integer";
+        case Family::zeroed:
+            return "zeroed";
+        case Family::int8:
+            return "int8";
+        case Family::fp8:
+            return "fp8";
+    }
+    return "";
 }
 
 Json list_schemes() {
@@ -24,8 +38,9 @@ Json list_schemes() {
     for (const Scheme& s : all_schemes())
         rows.push_back({{"name", s.name},
                         {"bits_per_weight", s.bits_per_weight()},
-                        {"group", s.group},
-                        {"activations", s.quantized_activations ? "4 bits" : "16 bits"},
+                        {"group", s.by_row() ? Json("row") : Json(s.group)},
+                        {"activations",
+                         fmt::format("{} bits", s.quantized_activations ? s.element_bits() : 16)},
                         {"help", s.help}});
     return rows;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // From a checkpoint to blocks in memory. Weights that bf16 holds exactly are packed in bf16, others
-// in fp32; MX and NV weights stay in their codes, integers become element * scale rounded to bf16,
-// with the divisors left to alpha.
+// in fp32; MX, NV and INT8 weights stay in their codes, INT4 becomes (element - zero) * scale
+// rounded to bf16, and FP8 elements are bf16 numbers, with the divisors left to alpha and the
+// scales of rows to the product's end.
 #include <algorithm>
 #include <cmath>
 
@@ -100,10 +101,12 @@ std::vector<float> load_bias(const Checkpoint& checkpoint, const std::string& mo
 
 Linear make_linear(const QTensor& weight, std::vector<float> bias, const ActivationQuantizer* input,
                    WeightStorage storage, Threads& threads) {
-    return join_linear(keeps_codes(weight.scheme->family, storage)
-                           ? pack_codes(weight, threads)
-                           : pack_bf16(dequantize_bf16(weight).view(), threads),
-                       weight.scales.divisor, std::move(bias), input);
+    PackedMatrix packed = keeps_codes(weight.scheme->family, storage)
+                              ? pack_codes(weight, threads)
+                              : pack_bf16(dequantize_bf16(weight).view(), threads);
+    const std::vector<float> scales = row_scales(weight);
+    packed.scales.assign(scales.begin(), scales.end());
+    return join_linear(std::move(packed), weight.scales.divisor, std::move(bias), input);
 }
 
 Linear load_dense(const Checkpoint& checkpoint, const ModelConfig& config, std::int64_t layer,

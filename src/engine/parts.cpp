@@ -55,9 +55,12 @@ std::optional<QuantizedWeight> load_quantized(const Checkpoint& checkpoint,
     const bool coded = keeps_codes(none.scheme->family, storage);
     QuantizedWeight out{coded ? make_room(*none.scheme, rows, cols) : make_room(rows, cols),
                         none.scales.divisor};
+    if (none.scheme->by_row()) out.weight.scales.resize(static_cast<std::size_t>(rows));
     std::atomic<bool> moderate = true;
     for_parts(rows, rows_of_part(cols), threads, [&](std::int64_t first, std::int64_t count) {
         const QTensor part = read(first, count);
+        const std::vector<float> scales = row_scales(part);
+        std::copy(scales.begin(), scales.end(), out.weight.scales.begin() + first);
         if (!coded)
             pack_rows(dequantize_bf16(part).view(), first, out.weight);
         else if (!pack_rows(part, first, out.weight))

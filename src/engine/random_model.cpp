@@ -42,13 +42,21 @@ void draw_bytes(Random& random, std::uint8_t* to, std::int64_t n) {
 }
 
 // Root mean square of the elements when every code is as likely.
-double element_size(Family family) {
+double element_size(const Scheme& scheme) {
+    const int codes = 1 << scheme.element_bits();
     double sum = 0;
-    for (std::uint8_t code = 0; code < 16; ++code) {
-        const double x = decode_element(family, code);
-        sum += x * x / 16;
+    for (int code = 0; code < codes; ++code) {
+        const double x = decode_element(scheme.family, static_cast<std::uint8_t>(code));
+        if (!std::isnan(x)) sum += x * x / codes;
     }
     return std::sqrt(sum);
+}
+
+// NaN becomes 448.
+void draw_codes(const Scheme& scheme, Random& random, std::uint8_t* to, std::int64_t n) {
+    draw_bytes(random, to, n);
+    for (std::int64_t i = 0; scheme.family == Family::fp8 && i < n; ++i)
+        if ((to[i] & E4M3::kNan) == E4M3::kNan) to[i] ^= 1;
 }
 
 // NV scales are 16 to 30 under the divisor; the others are near `size` itself.
@@ -60,7 +68,7 @@ std::uint16_t draw_scale(Family family, float size, Random& random) {
             return static_cast<std::uint16_t>(E8M0::encode(size) - draw % 2);
         case Family::nv:
             return static_cast<std::uint16_t>(E4M3::encode(16) + draw % 8);
-        case Family::integer:
+        default:
             break;
     }
     return float_to_bf16(size * (0.75f + static_cast<float>(draw % 64) / 128));
@@ -68,17 +76,14 @@ std::uint16_t draw_scale(Family family, float size, Random& random) {
 
 QTensor draw_tensor(const Scheme& scheme, LinearShape shape, std::uint64_t seed,
                     std::int64_t tensor, Threads& threads) {
-    const auto size = static_cast<float>(1 / element_size(scheme.family) /
-                                         std::sqrt(static_cast<double>(shape.in)));
-    QTensor q{&scheme,
-              shape.out,
-              shape.in,
-              Matrix<std::uint8_t>(shape.out, shape.in / 2),
-              {1, Matrix<std::uint16_t>(shape.out, shape.in / scheme.group)}};
+    const auto size =
+        static_cast<float>(1 / element_size(scheme) / std::sqrt(static_cast<double>(shape.in)));
+    QTensor q = make_qtensor(scheme, shape.out, shape.in, make_scales(scheme, shape.out, shape.in));
+    for (auto& zero : q.scales.zeros.values) zero = Int4::encode(0);
     if (scheme.family == Family::nv) q.scales.divisor = kNvScale / size;
     threads.loop(shape.out, [&](std::int64_t r, int) {
         Random random = row_stream(seed, tensor, r);
-        draw_bytes(random, q.codes.row(r), q.codes.cols);
+        draw_codes(scheme, random, q.codes.row(r), q.codes.cols);
         for (std::int64_t g = 0; g < q.scales.bits.cols; ++g)
             q.scales.bits(r, g) = draw_scale(scheme.family, size, random);
     });
@@ -141,7 +146,7 @@ Block draw_block(const ModelConfig& config, const RandomModelOptions& o, std::in
 void check(const ModelConfig& config, const Scheme& scheme) {
     for (const LinearName& linear : block_linears()) {
         const std::int64_t in = linear_shape(config, linear.name).in;
-        if (in % scheme.group != 0)
+        if (!scheme.divides(in))
             fail("the input dimension {} of {} is not divisible by {}'s group of {}", in,
                  linear.name, scheme.name, scheme.group);
     }

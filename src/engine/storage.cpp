@@ -17,8 +17,10 @@ KvType find_kv_type(std::string_view name) {
 }
 
 bool keeps_codes(Family family, WeightStorage storage) {
-    return (storage == WeightStorage::codes && family != Family::integer) ||
-           (storage == WeightStorage::mx_codes && family == Family::mx);
+    const bool coded = family == Family::mx || family == Family::nv || family == Family::int8;
+    return storage == WeightStorage::codes
+               ? coded
+               : storage == WeightStorage::mx_codes && family == Family::mx;
 }
 
 }  // namespace hb

@@ -9,9 +9,10 @@
 
 namespace hb {
 
-// MX and NV weights in memory: in their codes, a quarter of the bytes that decoding must read, or
-// as the bf16 tiles that they stand for, ready for many rows at a time; or MX as codes and NV as
-// tiles, for a table that multiplies MX codes in whole numbers. The products' bits are the same.
+// MX, NV and INT8 weights in memory: in their codes, a quarter or half of the bytes that decoding
+// must read, or as the bf16 tiles that they stand for, ready for many rows at a time; or MX as
+// codes and the others as tiles, for a table that multiplies MX codes in whole numbers. The
+// products' bits are the same.
 enum class WeightStorage { codes, tiles, mx_codes };
 WeightStorage storage_for_many_rows(const Kernels& kernels);
 bool keeps_codes(Family family, WeightStorage storage);

@@ -34,6 +34,19 @@ struct E4M3 {
         return static_cast<std::uint8_t>(sign | magnitude_code(a));
     }
 
+    // decode(encode(x)) of a number, without branches or tables: the fp32 adder rounds to multiples
+    // of 2^-9 below 2^-6, and above an integer adder rounds to three bits of mantissa.
+    static constexpr float round(float x) {
+        const auto u = std::bit_cast<std::uint32_t>(x);
+        const std::uint32_t a = u & 0x7fffffffu;
+        const float magnitude = std::bit_cast<float>(a);
+        const float small = (magnitude + 0x1p14f) - 0x1p14f;
+        const float large = std::bit_cast<float>((a + 0x7ffffu + (a >> 20 & 1u)) & 0xfff00000u);
+        const float rounded = magnitude < 0x1p-6f ? small : large;
+        const float q = rounded < max ? rounded : max;
+        return std::bit_cast<float>(std::bit_cast<std::uint32_t>(q) | (u & 0x80000000u));
+    }
+
 private:
     static constexpr std::uint32_t magnitude_code(std::uint32_t a) {
         if (a > 0x7f800000u) return kNan;
@@ -51,5 +64,7 @@ static_assert(E4M3::encode(448) == 0x7e && E4M3::encode(1e9f) == 0x7e &&
 static_assert(E4M3::encode(0x1p-9f) == 1 && E4M3::encode(0x1p-10f) == 0 &&
               E4M3::encode(0x3p-10f) == 2);
 static_assert(E4M3::decode(E4M3::encode(-.0625f)) == -.0625f);
+static_assert(E4M3::round(-17) == -16 && E4M3::round(1e9f) == 448 &&
+              E4M3::round(0x3p-10f) == 0x1p-8f);
 
 }  // namespace hb

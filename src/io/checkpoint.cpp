@@ -224,7 +224,7 @@ std::optional<QTensor> Checkpoint::read_quantized(std::string_view module, std::
 QuantizedRows Checkpoint::quantized_rows(std::string_view module, std::int64_t rows,
                                          std::int64_t cols) const {
     const std::string name(module);
-    if (source_->find(name + ".weight_packed")) {
+    if (source_->find(name + ".weight_packed") || source_->find(name + ".weight_scale")) {
         const auto config = quantization_config_of(source_->config);
         if (!config)
             fail("{}: '{}' is quantized, but config.json has no quantization_config",

@@ -7,7 +7,9 @@
 
 #include "core/error.hpp"
 #include "core/float_bits.hpp"
+#include "formats/all.hpp"
 #include "io/load_bytes.hpp"
+#include "io/quantization_config.hpp"
 #include "io/source.hpp"
 #include "io/strict_json.hpp"
 
@@ -60,7 +62,7 @@ struct PackedParts {
     const Source* source;
     std::string module;
     const Scheme* scheme;
-    const std::byte *codes, *scales;
+    const std::byte *codes, *scales, *zeros;
     float divisor;
 };
 
@@ -74,15 +76,31 @@ void copy_scales(const PackedParts& from, std::int64_t first, Matrix<std::uint16
     }
 }
 
+// An I32 holds the zero points of eight rows, the first one lowest.
+void copy_zeros(const PackedParts& from, std::int64_t first, Matrix<std::uint8_t>& to) {
+    for (std::int64_t r = 0; r < to.rows; ++r) {
+        for (std::int64_t g = 0; g < to.cols; ++g) {
+            const std::byte* word = from.zeros + ((first + r) / 8 * to.cols + g) * 4;
+            to(r, g) = load<std::uint32_t>(word) >> (first + r) % 8 * 4 & 15u;
+        }
+    }
+}
+
+void check_elements(const PackedParts& from, const Matrix<std::uint8_t>& codes) {
+    for (const std::uint8_t code : codes.values)
+        if ((code & E4M3::kNan) == E4M3::kNan)
+            fail("{}: tensor '{}.weight' has an element that is not a number",
+                 from.source->path.string(), from.module);
+}
+
 QTensor copy_rows(const PackedParts& from, std::int64_t first, std::int64_t count,
                   std::int64_t cols) {
-    QTensor q{from.scheme,
-              count,
-              cols,
-              Matrix<std::uint8_t>(count, cols / 2),
-              {from.divisor, Matrix<std::uint16_t>(count, cols / from.scheme->group)}};
+    QTensor q = make_qtensor(*from.scheme, count, cols,
+                             make_scales(*from.scheme, count, cols, from.divisor));
     // Eight codes of an I32, lowest first, are four bytes of two neighbours.
-    std::memcpy(q.codes.values.data(), from.codes + first * (cols / 2), q.codes.values.size());
+    std::memcpy(q.codes.values.data(), from.codes + first * q.codes.cols, q.codes.values.size());
+    if (from.scheme->family == Family::fp8) check_elements(from, q.codes);
+    if (from.scheme->zero_points()) copy_zeros(from, first, q.scales.zeros);
     if (from.scheme->scale_bits() == 16)
         copy_scales<std::uint16_t>(from, first, q.scales.bits);
     else
@@ -202,23 +220,23 @@ Q8Tensor read_q8_blocks(const Source& source, const StoredTensor& tensor, std::i
 
 QuantizedRows packed_rows(const Source& source, const std::string& module, const Scheme& scheme,
                           std::int64_t rows, std::int64_t cols) {
-    if (cols % scheme.group != 0)
+    if (!scheme.divides(cols))
         fail("{}: '{}' has {} columns, not a multiple of {}'s group {}", source.path.string(),
              module, cols, scheme.name, scheme.group);
-    const bool integer = scheme.family == Family::integer, nv = scheme.family == Family::nv;
-    const auto groups = cols / scheme.group;
-    const auto codes = packed_part(source, module + ".weight_packed",
-                                   {rows, integer ? cols / 8 : cols / 2}, integer ? "I32" : "U8");
-    const auto scales = packed_part(source, module + ".weight_scale", {rows, groups},
-                                    integer ? "BF16"
-                                    : nv    ? "F8_E4M3"
-                                            : "U8");
-    const bool divided = nv || source.find(module + ".weight_global_scale");
+    const PackedLayout layout = packed_layout(scheme, rows, cols);
+    const auto part = [&](const PackedPart& p) -> const std::byte* {
+        if (p.name.empty()) return nullptr;
+        return packed_part(source, module + p.name, p.shape, p.dtype).data();
+    };
+    const bool divided =
+        scheme.family == Family::nv || source.find(module + ".weight_global_scale");
     const float divisor = divided ? read_divisor(source, module + ".weight_global_scale") : 1.f;
-    if (source.find(module + ".weight_zero_point"))
-        fail("{}: '{}' has zero points; only symmetric INT4 is supported", source.path.string(),
-             module);
-    const PackedParts parts{&source, module, &scheme, codes.data(), scales.data(), divisor};
+    if (!scheme.zero_points() && source.find(module + ".weight_zero_point"))
+        fail("{}: '{}' has zero points, which {} has not", source.path.string(), module,
+             scheme.name);
+    const PackedParts parts{
+        &source, module, &scheme, part(layout.codes), part(layout.scales), part(layout.zeros),
+        divisor};
     return [parts, cols](std::int64_t first, std::int64_t count) {
         return copy_rows(parts, first, count, cols);
     };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A quantized matrix as compressed-tensors' tensors. A byte of codes holds two neighbours in both
-// layouts, and an I32 of INT4 is four such bytes, so codes are copied as they are.
+// layouts, and an I32 of INT4 is four such bytes, so codes are copied as they are; those of 8 bits
+// are the elements of a tensor `weight`. An I32 of zero points holds those of eight rows.
 #include <cmath>
 #include <cstring>
 #include <memory>
@@ -31,26 +32,56 @@ std::vector<std::byte> scale_bytes(const QTensor& q) {
     return bytes;
 }
 
+std::vector<std::byte> zero_bytes(const QTensor& q) {
+    const Matrix<std::uint8_t>& zeros = q.scales.zeros;
+    Matrix<std::uint32_t> words((q.rows + 7) / 8, zeros.cols);
+    for (std::int64_t r = 0; r < q.rows; ++r)
+        for (std::int64_t g = 0; g < zeros.cols; ++g)
+            words(r / 8, g) |= std::uint32_t{zeros(r, g)} << r % 8 * 4;
+    return raw(words.values.data(), words.values.size());
+}
+
 }  // namespace
+
+PackedLayout packed_layout(const Scheme& scheme, std::int64_t rows, std::int64_t cols) {
+    const std::int64_t groups = scheme.groups(cols);
+    const PackedPart words{".weight_packed", "I32", {rows, cols / 8}},
+        bytes{".weight_packed", "U8", {rows, cols / 2}};
+    const auto scales = [&](const char* dtype) {
+        return PackedPart{".weight_scale", dtype, {rows, groups}};
+    };
+    const PackedPart zeros{".weight_zero_point", "I32", {(rows + 7) / 8, groups}};
+    switch (scheme.family) {
+        case Family::mx:
+            return {bytes, scales("U8"), {}};
+        case Family::nv:
+            return {bytes, scales("F8_E4M3"), {}};
+        case Family::integer:
+            return {words, scales("BF16"), {}};
+        case Family::zeroed:
+            return {words, scales("BF16"), zeros};
+        case Family::int8:
+            return {{".weight", "I8", {rows, cols}}, scales("BF16"), {}};
+        default:
+            return {{".weight", "F8_E4M3", {rows, cols}}, scales("BF16"), {}};
+    }
+}
 
 std::vector<TensorToWrite> tensors_of(const std::string& module, const QTensor& weight,
                                       float input_divisor) {
     const auto q = std::make_shared<const QTensor>(weight);
     const Scheme& scheme = *q->scheme;
-    const bool integer = scheme.family == Family::integer, nv = scheme.family == Family::nv;
-    const std::int64_t groups = q->cols / scheme.group;
+    const PackedLayout layout = packed_layout(scheme, q->rows, q->cols);
+    const bool nv = scheme.family == Family::nv;
     std::vector<TensorToWrite> tensors;
-    tensors.push_back({module + ".weight_packed",
-                       integer ? "I32" : "U8",
-                       {q->rows, integer ? q->cols / 8 : q->cols / 2},
+    tensors.push_back({module + layout.codes.name, layout.codes.dtype, layout.codes.shape,
                        [q] { return raw(q->codes.values.data(), q->codes.values.size()); }});
-    tensors.push_back({module + ".weight_scale",
-                       integer ? "BF16"
-                       : nv    ? "F8_E4M3"
-                               : "U8",
-                       {q->rows, groups},
+    tensors.push_back({module + layout.scales.name, layout.scales.dtype, layout.scales.shape,
                        [q] { return scale_bytes(*q); }});
-    if (integer) {
+    if (scheme.zero_points())
+        tensors.push_back({module + layout.zeros.name, layout.zeros.dtype, layout.zeros.shape,
+                           [q] { return zero_bytes(*q); }});
+    if (scheme.family == Family::integer || scheme.family == Family::zeroed) {
         tensors.push_back({module + ".weight_shape", "I64", {2}, [q] {
                                const std::int64_t shape[2] = {q->rows, q->cols};
                                return raw(shape, 2);

@@ -19,6 +19,10 @@ std::string_view format_of(Family family) {
             return "mxfp4-pack-quantized";
         case Family::nv:
             return "nvfp4-pack-quantized";
+        case Family::int8:
+            return "int-quantized";
+        case Family::fp8:
+            return "float-quantized";
         default:
             return "pack-quantized";
     }
@@ -29,15 +33,27 @@ bool needs_divisor(const std::string& rule, Family family) {
 }
 
 Json arguments_of(const Scheme& scheme) {
+    const Family family = scheme.family;
+    const bool floats = family == Family::mx || family == Family::nv || family == Family::fp8;
     Json json;
-    json["num_bits"] = 4;
-    json["type"] = scheme.family == Family::integer ? "int" : "float";
-    json["symmetric"] = true;
-    json["strategy"] = scheme.family == Family::nv ? "tensor_group" : "group";
-    json["group_size"] = scheme.group;
+    json["num_bits"] = scheme.element_bits();
+    json["type"] = floats ? "float" : "int";
+    json["symmetric"] = !scheme.zero_points();
+    json["strategy"] = scheme.by_row()        ? "channel"
+                       : family == Family::nv ? "tensor_group"
+                                              : "group";
+    json["group_size"] = scheme.by_row() ? Json() : Json(scheme.group);
     json["dynamic"] = false;
     if (scheme.family == Family::nv) json["scale_dtype"] = "torch.float8_e4m3fn";
     if (scheme.family == Family::mx) json["scale_dtype"] = "torch.uint8";
+    return json;
+}
+
+// Of the layer's input.
+Json input_arguments_of(const Scheme& scheme) {
+    Json json = arguments_of(scheme);
+    json["dynamic"] = scheme.family == Family::nv ? Json("local") : Json(true);
+    if (scheme.by_row()) json["strategy"] = "token";
     return json;
 }
 
@@ -87,45 +103,49 @@ std::string text_or(const Json& json, const char* name, std::string otherwise) {
     return field->get<std::string>();
 }
 
-Family family_of(const std::string& format) {
-    for (const auto family : {Family::mx, Family::nv, Family::integer})
-        if (format == format_of(family)) return family;
-    fail(
-        "{}: format '{}' is not supported; known are mxfp4-pack-quantized, nvfp4-pack-quantized, "
-        "pack-quantized",
-        kWhere, printable(format));
+void check_format(const std::string& format) {
+    std::string known;
+    for (const auto& scheme : all_schemes()) {
+        const auto name = format_of(scheme.family);
+        if (format == name) return;
+        if (known.find(name) == known.npos)
+            known += (known.empty() ? "" : ", ") + std::string(name);
+    }
+    fail("{}: format '{}' is not supported; known are {}", kWhere, printable(format), known);
 }
 
-const Scheme& scheme_of(Family family, const Json& weights, bool activations) {
-    const Json* group = find(weights, "group_size");
+const Scheme& scheme_of(const std::string& format, const Json& weights, bool activations) {
+    const Json *group = find(weights, "group_size"), *symmetric = find(weights, "symmetric");
+    const bool zero_points = symmetric && *symmetric == false;
     for (const auto& scheme : all_schemes())
-        if (scheme.family == family && scheme.quantized_activations == activations && group &&
-            *group == scheme.group)
+        if (format_of(scheme.family) == format && scheme.quantized_activations == activations &&
+            scheme.zero_points() == zero_points &&
+            (scheme.by_row() ? !group : group && *group == scheme.group))
             return scheme;
-    fail("{}: no scheme for format {} with group_size {} and {} activations", kWhere,
-         format_of(family), group ? shown(*group) : "absent", activations ? "quantized" : "16-bit");
+    fail("{}: no scheme for format {} with group_size {}, {}zero points and {} activations", kWhere,
+         format, group ? shown(*group) : "absent", zero_points ? "" : "no ",
+         activations ? "quantized" : "16-bit");
 }
 
-const Scheme& read_group(const Json& config, Family family) {
+const Scheme& read_group(const Json& config, const std::string& format) {
     const Json& groups = object_at(config, "config_groups");
     if (groups.size() != 1 || !groups.front().is_object())
         fail("{}: {} config_groups; exactly one is supported", kWhere, groups.size());
     const Json& group = groups.front();
     want(group, "targets", Json::array({"Linear"}));
-    want(group, "format", format_of(family));
+    want(group, "format", format);
     want_empty(group, "output_activations");
     const Json& weights = object_at(group, "weights");
     const bool activations = find(group, "input_activations") != nullptr;
-    const Scheme& scheme = scheme_of(family, weights, activations);
-    Json arguments = arguments_of(scheme);
-    for (const auto& [name, value] : arguments.items()) want(weights, name.c_str(), value);
+    const Scheme& scheme = scheme_of(format, weights, activations);
+    const Json wanted = arguments_of(scheme), wanted_inputs = input_arguments_of(scheme);
+    for (const auto& [name, value] : wanted.items()) want(weights, name.c_str(), value);
     if (const auto order = text_or(weights, "actorder", "static");
         order != "static" && order != "weight")
         fail("{}: actorder '{}' is not supported", kWhere, printable(order));
     if (!activations) return scheme;
-    arguments["dynamic"] = family == Family::nv ? Json("local") : Json(true);
     const Json& inputs = object_at(group, "input_activations");
-    for (const auto& [name, value] : arguments.items()) want(inputs, name.c_str(), value);
+    for (const auto& [name, value] : wanted_inputs.items()) want(inputs, name.c_str(), value);
     return scheme;
 }
 
@@ -180,8 +200,7 @@ Json to_json(const QuantizationConfig& c) {
     group["weights"] = arguments_of(*c.scheme);
     group["input_activations"] = nullptr;
     if (c.scheme->quantized_activations) {
-        Json inputs = arguments_of(*c.scheme);
-        inputs["dynamic"] = c.scheme->family == Family::nv ? Json("local") : Json(true);
+        Json inputs = input_arguments_of(*c.scheme);
         if (c.scheme->family == Family::nv) inputs["observer"] = "static_minmax";
         group["input_activations"] = inputs;
     }
@@ -228,11 +247,12 @@ std::optional<QuantizationConfig> quantization_config_of(const Json& model_confi
     want(*json, "quantization_status", "compressed");
     for (const char* name : {"kv_cache_scheme", "sparsity_config", "transform_config"})
         want_empty(*json, name);
-    const Family family = family_of(text_or(*json, "format", "absent"));
+    const auto format = text_or(*json, "format", "absent");
+    check_format(format);
     QuantizationConfig c;
-    c.scheme = &read_group(*json, family);
+    c.scheme = &read_group(*json, format);
     if (c.scheme->quantized_activations)
-        c.activation_rule = family == Family::nv ? "absmax" : "ct-round";
+        c.activation_rule = c.scheme->family == Family::mx ? "ct-round" : "absmax";
     if (const Json* ignore = find(*json, "ignore")) {
         if (!ignore->is_array()) fail("{}: 'ignore' is {}, wanted a list", kWhere, shown(*ignore));
         for (const auto& name : *ignore) {

@@ -31,8 +31,8 @@ struct QuantizationConfig {
 };
 
 Json to_json(const QuantizationConfig& config);
-// Reads ours and plain compressed-tensors (NVFP4, MXFP4, INT4 symmetric). Throws Error on anything
-// else.
+// Reads ours and plain compressed-tensors (NVFP4, MXFP4, INT4 with and without zero points, INT8,
+// FP8). Throws Error on anything else.
 std::optional<QuantizationConfig> quantization_config_of(const Json& model_config);
 
 // to_json of what another layout says, with the rules and the seed under the key "halfbyte" of its
@@ -40,8 +40,16 @@ std::optional<QuantizationConfig> quantization_config_of(const Json& model_confi
 Json presented_config(const QuantizationConfig& config, const Json& settings,
                       const std::string& where);
 
-// weight_packed, weight_scale, weight_global_scale, input_global_scale, weight_shape as the scheme
-// wants.
+// How the parts of a quantized matrix are called behind the module's name, and stored.
+struct PackedPart {
+    std::string name, dtype;
+    std::vector<std::int64_t> shape;
+};
+struct PackedLayout {
+    PackedPart codes, scales, zeros;  // no name: no such part
+};
+PackedLayout packed_layout(const Scheme& scheme, std::int64_t rows, std::int64_t cols);
+// These, weight_global_scale, input_global_scale, weight_shape as the scheme wants.
 std::vector<TensorToWrite> tensors_of(const std::string& module, const QTensor& weight,
                                       float input_divisor);
 // Throws Error with a hint when the layout cannot hold the rule (fp-quant's 1/3 in plain MXFP4).

@@ -82,8 +82,8 @@ QTensor read_fp4_blocks(const Source& source, const StoredTensor& tensor, std::i
 // Rows of a tensor of Q8_0 blocks.
 Q8Tensor read_q8_blocks(const Source& source, const StoredTensor& tensor, std::int64_t first,
                         std::int64_t count, std::int64_t cols);
-// A module in compressed-tensors' packing: M.weight_packed and its scales. Checks all but the
-// scales, which are checked as they are read.
+// A module in compressed-tensors' packing: M.weight_packed or M.weight, and its scales. Checks all
+// but the scales, which are checked as they are read.
 QuantizedRows packed_rows(const Source& source, const std::string& module, const Scheme& scheme,
                           std::int64_t rows, std::int64_t cols);
 

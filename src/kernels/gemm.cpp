@@ -66,11 +66,16 @@ float take_factor(const Kernels& kernels, const Factor& f, std::int64_t row, std
         m.c_stride = width;
         kernels.multiply(m);
     }
-    if (f.bias)
-        kernels.finish({to, width, to, width, rows, columns, f.alpha, f.bias + column, false});
+    const bool scaled = !f.a.scales.empty() || !f.b.scales.empty();
+    if (f.bias || scaled) {
+        Finish end{to, width, to, width, rows, columns, f.alpha};
+        if (f.bias) end.bias = f.bias + column;
+        take_scales(end, f.a, f.b, row, column);
+        kernels.finish(end);
+    }
     for (std::int64_t r = 0; columns < width && r < rows; ++r)
         std::fill(to + r * width + columns, to + (r + 1) * width, 0.f);
-    return f.bias ? 1 : f.alpha;
+    return f.bias || scaled ? 1 : f.alpha;
 }
 
 void check(const Operand& a, const PackedMatrix& b, std::int64_t rows, std::int64_t cols) {
@@ -109,16 +114,21 @@ void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const Pack
                 m.c_stride = width;
                 kernels.multiply(m);
                 if (block + span < blocks) continue;
-                kernels.finish({m.c, width, c.row(row) + column, c.stride, rows,
-                                std::min(c.cols - column, width), alpha,
-                                bias ? bias + column : nullptr, add});
+                Finish done{m.c,      width, c.row(row) + column,
+                            c.stride, rows,  std::min(c.cols - column, width),
+                            alpha};
+                done.bias = bias ? bias + column : nullptr;
+                done.add = add;
+                take_scales(done, a, b, row, column);
+                kernels.finish(done);
             }
         }
     };
     loop_over(threads, a.rows, down * across, task);
 }
 
-// Columns are taken a whole number of the transform's blocks at a time.
+// Columns are taken a whole number of the transform's blocks at a time. Where a row has one scale,
+// the whole row is needed to choose it, and waits in memory.
 void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, const Factor& up,
                 const Transform& t, const ActivationQuantizer* q, Operand& out, Operand* observed) {
     const std::int64_t rows = gate.a.rows, n = out.k;
@@ -131,6 +141,8 @@ void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, co
     const std::int64_t across = divide_up(n, width);
     const std::int64_t height =
         rows * across <= 4 * kGateRows * threads.count() ? kGateRows / 8 : kGateRows;
+    Matrix<float> whole;
+    if (q && q->scheme->by_row()) whole = Matrix<float>(rows, out.padded_k());
     std::vector<AlignedVector<float>> buffers(static_cast<std::size_t>(threads.count()));
     const auto task = [&](std::int64_t i, int thread) {
         auto& buffer = buffers[static_cast<std::size_t>(thread)];
@@ -145,10 +157,21 @@ void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, co
             const std::int64_t few = std::min(kPrepareRows, count - r);
             float *const from = gates + r * stride, *const other = ups + r * stride;
             kernels.silu_multiply(from, alpha, other, beta, few * stride, from);
-            prepare(from, other, row + r, few, column, stride);
+            if (whole.empty())
+                prepare(from, other, row + r, few, column, stride);
+            else
+                for (std::int64_t j = 0; j < few; ++j)
+                    std::copy_n(from + j * stride, columns, whole.row(row + r + j) + column);
         }
     };
     loop_over(threads, rows, divide_up(rows, height) * across, task);
+    if (whole.empty()) return;
+    threads.loop(divide_up(rows, kPrepareRows), [&](std::int64_t i, int thread) {
+        auto& spare = buffers[static_cast<std::size_t>(thread)];
+        spare.resize(static_cast<std::size_t>(kPrepareRows * whole.cols));
+        const std::int64_t row = i * kPrepareRows, few = std::min(kPrepareRows, rows - row);
+        prepare(whole.row(row), spare.data(), row, few, 0, whole.cols);
+    });
 }
 
 double measured_gflops(const Kernels& kernels, Threads& threads, std::int64_t rows, std::int64_t n,

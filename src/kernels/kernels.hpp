@@ -45,6 +45,7 @@ struct Operand {
     AlignedVector<float> wide;
     AlignedVector<WholeBlock> whole = {};  // (rows, blocks), beside narrow; or empty
     bool is_whole = false;                 // every block of it could be made
+    AlignedVector<float> scales = {};      // (rows), of the products; or none
     std::int64_t padded_k() const { return (k + 31) / 32 * 32; }
     std::int64_t tile_rows() const { return rows < 16 ? rows : 16; }
     std::int64_t step() const { return 32 * tile_rows(); }  // from a block to the next
@@ -76,6 +77,7 @@ struct PackedMatrix {
     Coding coding = Coding::none;
     bool moderate = false;  // scales: E8M0 from 2^-40 to 2^40, E4M3 neither negative nor NaN
     AlignedVector<std::uint8_t> coded = {};
+    AlignedVector<float> scales = {};  // (n), of the products; or none
 };
 
 // One instruction set's entry; the members are internal to kernels/.
@@ -92,7 +94,8 @@ bool multiplies_whole_numbers(const Kernels& kernels);
 
 PackedMatrix pack(View<const float> w, Precision precision, Threads& threads);  // (n, k)
 PackedMatrix pack_bf16(View<const std::uint16_t> w, Threads& threads);          // (n, k)
-// Of an MX or NV weight, without its divisor; throws Error for another.
+// Of an MX or NV weight, without its divisor, or of an INT8 one, without the scales of its rows;
+// throws Error for another.
 PackedMatrix pack_codes(const QTensor& w, Threads& threads);   // (n, k)
 PackedMatrix pack_codes(const Q8Tensor& w, Threads& threads);  // (n, k)
 // The same part by part, for a weight that is never whole anywhere else: its room, not filled, then
@@ -115,15 +118,16 @@ struct Norm {
 };
 
 // x (rows, k) -> normed when a norm is given, transformed, then quantized (q given: element *
-// scale, exact in bf16) or rounded to `precision`, in lane order. Row by row, fused; x is not
-// changed.
+// scale, exact in bf16; under scales of rows element alone, and out.scales) or rounded to
+// `precision`, in lane order. Row by row, fused; x is not changed.
 void prepare_operand(const Kernels& kernels, Threads& threads, View<const float> x,
                      const Transform& t, const ActivationQuantizer* q, Precision precision,
                      Operand& out, const Norm* norm = nullptr);
 
 // c (rows, n) = alpha * a b^T + bias, or c + alpha * a b^T when `add`. bias: n values or null.
 // f32 by bf16: a is used to full fp32 precision (on AMX as three bf16 terms).
-// alpha * acc, the sum with c and the sum with bias are each rounded once, in this order.
+// alpha * acc, the sum with c and the sum with bias are each rounded once, in this order; with
+// scales of rows or columns, alpha * acc is ((alpha * b.scales) * acc) * a.scales.
 void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const PackedMatrix& b,
           View<float> c, float alpha = 1, const float* bias = nullptr, bool add = false);
 

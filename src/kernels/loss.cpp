@@ -36,6 +36,7 @@ void cross_entropy(const Kernels& kernels, Threads& threads, const Operand& a,
                    const PackedMatrix& b, std::span<const std::int32_t> targets,
                    std::span<double> loss, float alpha) {
     const auto rows = static_cast<std::int64_t>(targets.size());
+    if (!a.scales.empty() || !b.scales.empty()) fail("the loss of a product with scales");
     if (a.k != b.k || rows != a.rows || loss.size() != targets.size())
         fail("the loss of ({}, {}) and ({}, {}) for {} targets", a.rows, a.k, b.n, b.k, rows);
     for (const auto target : targets)

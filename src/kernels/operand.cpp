@@ -58,7 +58,7 @@ void check(std::int64_t k, const Transform& t, const ActivationQuantizer* q) {
     if (!t.identity() && k % t.block != 0) {
         fail("transform {} does not divide {} columns", t.text(), k);
     }
-    if (q && k % q->scheme->group != 0) {
+    if (q && !q->scheme->divides(k)) {
         fail("{} activations do not divide into {}'s groups of {}", k, q->scheme->name,
              q->scheme->group);
     }
@@ -104,10 +104,17 @@ void take_span(Multiply& m, std::int64_t block, std::int64_t blocks) {
     m.blocks = blocks;
 }
 
+void take_scales(Finish& f, const Operand& a, const PackedMatrix& b, std::int64_t row,
+                 std::int64_t column) {
+    if (!a.scales.empty()) f.row_scales = a.scales.data() + row;
+    if (!b.scales.empty()) f.column_scales = b.scales.data() + column;
+}
+
 void shape_operand(std::int64_t rows, std::int64_t k, Precision precision, Operand& out) {
     out.rows = rows;
     out.k = k;
     out.precision = precision;
+    out.scales.clear();
     if (precision == Precision::bf16)
         make_room(out, out.narrow);
     else
@@ -141,6 +148,7 @@ Preparer::Preparer(const Kernels& kernels, const Transform& t, const ActivationQ
         out.whole.resize(static_cast<std::size_t>(out.rows * out.padded_k() / kBlock));
         out.is_whole = true;
     }
+    if (q && q->scheme->by_row()) out.scales.resize(static_cast<std::size_t>(out.rows));
     if (t.identity()) return;
     fast_transform_ = t.kind->name == "hadamard" || t.kind->name == "randomized-hadamard";
     if (t.kind->name != "randomized-hadamard") return;
@@ -158,12 +166,13 @@ void Preparer::transform_row(float* x, std::int64_t n) const {
         transform_.kind->apply(x + i, transform_.block, transform_.seed);
 }
 
-// rows of `width` in x, of which n are the row's
-void Preparer::quantize_rows(const float* x, std::int64_t rows, std::int64_t n, std::int64_t width,
-                             float* y) const {
+// rows of `width` in x from `row` on, of which n are the row's
+void Preparer::quantize_rows(const float* x, std::int64_t row, std::int64_t rows, std::int64_t n,
+                             std::int64_t width, float* y) const {
     if (fast_ && fast_(x, rows * width, quantizer_->divisor, y)) return;
     for (std::int64_t r = 0; r < rows; ++r) {
-        quantize_activation(*quantizer_, x + r * width, n, y + r * width);
+        const float scale = quantize_activation(*quantizer_, x + r * width, n, y + r * width);
+        if (!out_.scales.empty()) out_.scales[static_cast<std::size_t>(row + r)] = scale;
         std::fill(y + r * width + n, y + (r + 1) * width, 0.f);
     }
 }
@@ -186,7 +195,7 @@ void Preparer::operator()(float* x, float* spare, std::int64_t row, std::int64_t
         std::fill(x + r * width + n, x + (r + 1) * width, 0.f);
     }
     if (observed_) store_rows(x, row, rows, column, width, *observed_);
-    if (quantizer_) quantize_rows(x, rows, n, width, spare);
+    if (quantizer_) quantize_rows(x, row, rows, n, width, spare);
     store_rows(quantizer_ ? spare : x, row, rows, column, width, out_);
     for (std::int64_t r = row; !out_.whole.empty() && r < row + rows; ++r)
         make_whole_row(r, column, width);

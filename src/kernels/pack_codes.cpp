@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Weights in 4 bits into panels (kernels.hpp). -0 becomes +0 and the scale of a group of zeros 1,
+// Weights in codes into panels (kernels.hpp). INT8 is Q8_0 under scales of 1, whose numbers are the
+// elements. In 4 bits -0 becomes +0 and the scale of a group of zeros 1,
 // neither of which changes a sum: it is never -0, and finite by 0 adds nothing. So a scale that
 // nothing uses does not keep a weight from having only moderate ones.
 #include <algorithm>
@@ -70,6 +71,21 @@ struct Packer {
     }
 };
 
+// Columns [k, k + 32) of rows [n, n + 16) of an INT8 weight, zeros where it ends.
+void fill_int8_block(const QTensor& w, std::int64_t n, std::int64_t k, std::uint8_t* out) {
+    constexpr std::uint16_t kOne = 0x3c00;
+    std::fill(out, out + kTile, std::uint8_t{128});
+    for (int l = 0; l < 16; ++l) std::memcpy(out + q8_scale_byte(l), &kOne, 2);
+    for (int l = 0; l < std::min<std::int64_t>(16, w.rows - n); ++l) {
+        const std::uint8_t* codes = w.codes.row(n + l) + k;
+        for (int i = 0; i < kBlock; ++i) {
+            const int column = i % 2 * 16 + i / 2;
+            if (k + column < w.cols)
+                out[q8_code_byte(l, i)] = static_cast<std::uint8_t>(codes[column] ^ 128);
+        }
+    }
+}
+
 std::int64_t panel_bytes(const PackedMatrix& w) {
     return (w.k + kBlock - 1) / kBlock * coded_bytes(w.coding);
 }
@@ -78,17 +94,26 @@ std::int64_t panel_bytes(const PackedMatrix& w) {
 bool fill_panel(const QTensor& w, Coding coding, std::int64_t n, std::uint8_t* out) {
     const Packer packer{w, coding};
     bool all_moderate = true;
-    for (std::int64_t k = 0; k < w.cols; k += kBlock, out += coded_bytes(coding))
-        all_moderate = packer.fill_block(n, k, out) && all_moderate;
+    for (std::int64_t k = 0; k < w.cols; k += kBlock, out += coded_bytes(coding)) {
+        if (coding == Coding::q8)
+            fill_int8_block(w, n, k, out);
+        else
+            all_moderate = packer.fill_block(n, k, out) && all_moderate;
+    }
     return all_moderate;
+}
+
+Coding coding_of(const Scheme& scheme) {
+    if (scheme.family == Family::mx && scheme.group == 32) return Coding::mx;
+    if (scheme.family == Family::nv && scheme.group == 16) return Coding::nv;
+    if (scheme.family == Family::int8) return Coding::q8;
+    fail("weights in {} are not packed by their codes", scheme.name);
 }
 
 }  // namespace
 
 PackedMatrix make_room(const Scheme& scheme, std::int64_t n, std::int64_t k) {
-    const Coding coding = scheme.family == Family::mx ? Coding::mx : Coding::nv;
-    if (scheme.family == Family::integer || scheme.group != (coding == Coding::mx ? 32 : 16))
-        fail("weights in {} are not packed by their codes", scheme.name);
+    const Coding coding = coding_of(scheme);
     PackedMatrix out{n, k, Precision::bf16, {}, {}, coding, true, {}};
     out.coded.resize(static_cast<std::size_t>((n + 15) / 16 * panel_bytes(out)));
     return out;

@@ -16,14 +16,15 @@ public:
 
     // x (rows, width) without gaps, a few rows: columns [column, column + width) of rows
     // [row, row + rows). Both x and `spare`, of the same size, are overwritten. column and width
-    // are multiples of 32 and of the transform's block; what lies behind k is taken as zero.
+    // are multiples of 32 and of the transform's block; what lies behind k is taken as zero. Where
+    // a row has one scale, the columns are all of it.
     void operator()(float* x, float* spare, std::int64_t row, std::int64_t rows,
                     std::int64_t column, std::int64_t width) const;
 
 private:
     void transform_row(float* x, std::int64_t n) const;
-    void quantize_rows(const float* x, std::int64_t rows, std::int64_t n, std::int64_t width,
-                       float* y) const;
+    void quantize_rows(const float* x, std::int64_t row, std::int64_t rows, std::int64_t n,
+                       std::int64_t width, float* y) const;
     void store_rows(const float* x, std::int64_t row, std::int64_t rows, std::int64_t column,
                     std::int64_t width, Operand& out) const;
     void make_whole_row(std::int64_t row, std::int64_t column, std::int64_t width) const;

@@ -76,7 +76,9 @@ void finish(const Finish& f) {
     for (std::int64_t r = 0; r < f.rows; ++r) {
         for (std::int64_t i = 0; i < f.columns; ++i) {
             float& c = f.c[r * f.c_stride + i];
-            const float scaled = f.alpha * f.acc[r * f.acc_stride + i];
+            const float alpha = f.column_scales ? f.alpha * f.column_scales[i] : f.alpha;
+            float scaled = alpha * f.acc[r * f.acc_stride + i];
+            if (f.row_scales) scaled = scaled * f.row_scales[r];
             c = f.add ? c + scaled : scaled;
             if (f.bias) c = c + f.bias[i];
         }

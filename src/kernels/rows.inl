@@ -70,8 +70,11 @@ inline void store_block(V low, V high, std::uint16_t* narrow, float* wide, Round
     store(reinterpret_cast<std::uint32_t*>(narrow), both);
 }
 
-inline V finished(const Finish& f, V acc, V c, V bias) {
-    const V scaled = set(f.alpha) * acc, sum = f.add ? c + scaled : scaled;
+// of row r; `scales` are those of the columns
+inline V finished(const Finish& f, std::int64_t r, V acc, V c, V bias, V scales) {
+    V scaled = (f.column_scales ? set(f.alpha) * scales : set(f.alpha)) * acc;
+    if (f.row_scales) scaled = scaled * set(f.row_scales[r]);
+    const V sum = f.add ? c + scaled : scaled;
     return f.bias ? sum + bias : sum;
 }
 
@@ -83,13 +86,15 @@ void finish(const Finish& f) {
         const float* acc = f.acc + r * f.acc_stride;
         float* c = f.c + r * f.c_stride;
         for (std::int64_t i = 0; i < whole; i += 16) {
-            store(c + i, finished(f, load(acc + i), f.add ? load(c + i) : zero,
-                                  f.bias ? load(f.bias + i) : zero));
+            store(c + i, finished(f, r, load(acc + i), f.add ? load(c + i) : zero,
+                                  f.bias ? load(f.bias + i) : zero,
+                                  f.column_scales ? load(f.column_scales + i) : zero));
         }
         if (rest == 0) continue;
         store_first(c + whole, rest,
-                    finished(f, load_first(acc + whole, rest), load_first(c + whole, rest),
-                             f.bias ? load_first(f.bias + whole, rest) : zero));
+                    finished(f, r, load_first(acc + whole, rest), load_first(c + whole, rest),
+                             f.bias ? load_first(f.bias + whole, rest) : zero,
+                             f.column_scales ? load_first(f.column_scales + whole, rest) : zero));
     }
 }
 

@@ -69,7 +69,8 @@ void take_right(Multiply& m, const PackedMatrix& b, std::int64_t panel, std::int
 void take_span(Multiply& m, std::int64_t block, std::int64_t blocks);
 
 // c = c + alpha acc (when adding) or alpha acc, then + bias (per column, or null), each rounded
-// once. c may be acc.
+// once. c may be acc. With scales of columns or of rows (or null) alpha acc is
+// ((alpha columns) acc) rows.
 struct Finish {
     const float* acc = nullptr;
     std::int64_t acc_stride = 0;
@@ -78,7 +79,11 @@ struct Finish {
     float alpha = 1;
     const float* bias = nullptr;
     bool add = false;
+    const float *row_scales = nullptr, *column_scales = nullptr;
 };
+// The scales of a and b for their product's rows from `row` and columns from `column` on.
+void take_scales(Finish& f, const Operand& a, const PackedMatrix& b, std::int64_t row,
+                 std::int64_t column);  // in operand.cpp
 
 // What rows that look at the keys of one head see: out (rows, 16 * value_panels), by the steps of
 // docs/numerics.md. Queries and probabilities lie as left sides, their blocks a_step apart; one of

@@ -64,7 +64,7 @@ Rows read(const Contents& c, const std::string& name, const Tensor& tensor, std:
 
 bool same_codes(const QTensor& a, const QTensor& b) {
     return a.codes.values == b.codes.values && a.scales.bits.values == b.scales.bits.values &&
-           a.scales.divisor == b.scales.divisor;
+           a.scales.zeros.values == b.scales.zeros.values && a.scales.divisor == b.scales.divisor;
 }
 
 struct Sums {

@@ -37,24 +37,25 @@ struct Checker {
         if (find(name).dtype != dtype)
             fail("{}: tensor '{}' is {}, wanted {}", where(), name, find(name).dtype, dtype);
     }
+    // Codes of 8 bits are a tensor `weight` too.
+    bool quantized(const std::string& module) const {
+        if (checkpoint.has(module + ".weight_packed") || checkpoint.has(module + ".weight_scale"))
+            return true;
+        const TensorInfo* weight = checkpoint.find(module + ".weight");
+        return scheme && weight && weight->dtype == packed_layout(*scheme, 1, 1).codes.dtype;
+    }
     void linear(const std::string& module, LinearShape s) const {
-        if (!checkpoint.has(module + ".weight_packed"))
-            return dense(module + ".weight", {s.out, s.in});
+        if (!quantized(module)) return dense(module + ".weight", {s.out, s.in});
         if (!scheme)
             fail("{}: '{}' is quantized, but config.json has no quantization_config", where(),
                  module);
-        if (s.in % scheme->group != 0)
+        if (!scheme->divides(s.in))
             fail("{}: '{}' has {} columns, not a multiple of {}'s group {}", where(), module, s.in,
                  scheme->name, scheme->group);
-        const std::int64_t groups = s.in / scheme->group;
-        if (scheme->family == Family::integer) {
-            typed(module + ".weight_packed", {s.out, s.in / 8}, "I32");
-            typed(module + ".weight_scale", {s.out, groups}, "BF16");
-            return;
-        }
+        const PackedLayout layout = packed_layout(*scheme, s.out, s.in);
+        for (const PackedPart* part : {&layout.codes, &layout.scales, &layout.zeros})
+            if (!part->name.empty()) typed(module + part->name, part->shape, part->dtype);
         const bool nv = scheme->family == Family::nv;
-        typed(module + ".weight_packed", {s.out, s.in / 2}, "U8");
-        typed(module + ".weight_scale", {s.out, groups}, nv ? "F8_E4M3" : "U8");
         if (nv) typed(module + ".weight_global_scale", {1}, "F32");
         if (nv && scheme->quantized_activations) typed(module + ".input_global_scale", {1}, "F32");
     }

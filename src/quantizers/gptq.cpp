@@ -31,7 +31,7 @@ constexpr int kLanes = 64;
 struct Workspace {
     Matrix<float> targets;       // (in, lanes): in solving order
     Matrix<float> weights;       // (in, lanes): the weight; once solved, its error
-    Matrix<float> steps;         // (in / group, lanes)
+    Matrix<float> steps, zeros;  // (in / group, lanes)
     Matrix<std::uint8_t> codes;  // (in, lanes): in the matrix's own order
 };
 
@@ -40,7 +40,8 @@ void load(View<const float> w, const Scales& scales, const Scheme& scheme, const
     const auto in = std::ssize(order);
     if (space.weights.empty()) {
         space = {Matrix<float>(in, kLanes), Matrix<float>(in, kLanes),
-                 Matrix<float>(in / scheme.group, kLanes), Matrix<std::uint8_t>(in, kLanes)};
+                 Matrix<float>(scheme.groups(in), kLanes), Matrix<float>(scheme.groups(in), kLanes),
+                 Matrix<std::uint8_t>(in, kLanes)};
     }
     for (int lane = 0; lane < kLanes; ++lane) {
         const bool filler = lane >= strip.rows;
@@ -52,17 +53,21 @@ void load(View<const float> w, const Scales& scales, const Scheme& scheme, const
         for (std::int64_t g = 0; g < space.steps.rows; ++g) {
             space.steps(g, lane) =
                 filler ? 1.0f : step(scheme.family, scales.bits(row, g), scales.divisor);
+            space.zeros(g, lane) = filler || !scheme.zero_points()
+                                       ? 0.0f
+                                       : decode_element(scheme.family, scales.zeros(row, g));
         }
     }
 }
 
 void solve_leaf(const GptqFactor& factor, const Scheme& scheme, std::int64_t first,
                 std::int64_t last, Workspace& space) {
+    const std::int64_t group = scheme.group_of(std::ssize(factor.order));
     for (std::int64_t j = first; j < last; ++j) {
         const std::int64_t column = factor.order[static_cast<std::size_t>(j)];
         float* errors = space.weights.row(j);
-        round_column(scheme.family, space.targets.row(j), space.steps.row(column / scheme.group),
-                     errors, space.codes.row(column), kLanes);
+        round_column(scheme.family, space.targets.row(j), space.steps.row(column / group),
+                     space.zeros.row(column / group), errors, space.codes.row(column), kLanes);
         for (std::int64_t i = j + 1; i < last; ++i) {
             const float push = factor.push(j, i);
             float* __restrict targets = space.targets.row(i);
@@ -95,6 +100,10 @@ void solve(const GptqFactor& factor, const Scheme& scheme, std::int64_t block, s
 void store(const Strip& strip, const Workspace& space, QTensor& q) {
     for (std::int64_t r = 0; r < strip.rows; ++r) {
         std::uint8_t* bytes = q.codes.row(strip.first + r);
+        if (q.scheme->element_bits() == 8) {
+            for (std::int64_t c = 0; c < q.cols; ++c) bytes[c] = space.codes(c, r);
+            continue;
+        }
         for (std::int64_t c = 0; c < q.cols; c += 2) {
             bytes[c / 2] =
                 static_cast<std::uint8_t>(space.codes(c, r) | space.codes(c + 1, r) << 4);
@@ -107,9 +116,7 @@ std::vector<LinearResult> sweep(const SiteProblem& problem, const GptqFactor& fa
     std::vector<LinearResult> results;
     for (std::size_t i = 0; i < problem.weights.size(); ++i) {
         const auto& w = problem.weights[i];
-        results.push_back({{problem.scheme, w.rows, w.cols,
-                            Matrix<std::uint8_t>(w.rows, w.cols / 2), problem.scales[i]},
-                           {}});
+        results.push_back({make_qtensor(*problem.scheme, w.rows, w.cols, problem.scales[i]), {}});
     }
     const auto strips = cut_into_strips(problem.weights, kLanes);
     std::vector<Workspace> spaces(static_cast<std::size_t>(threads.count()));

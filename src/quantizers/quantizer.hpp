@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A quantizer turns one linear layer into 4-bit codes. It sees the weight in the transformed basis,
+// A quantizer turns one linear layer into codes. It sees the weight in the transformed basis,
 // the scales already chosen, and H = sum of x^T x over the calibration rows (empty when not
 // needed). Const in, value out; nothing is remembered between layers.
 #pragma once

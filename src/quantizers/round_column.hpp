@@ -9,9 +9,9 @@
 
 namespace hb {
 
-// codes[r] = encode(targets[r] / steps[r]); weights[r] becomes its error, weights[r] - value. Steps
-// are above zero.
-void round_column(Family family, const float* targets, const float* steps, float* weights,
-                  std::uint8_t* codes, int rows);
+// codes[r] = encode(targets[r] / steps[r] + zeros[r]); weights[r] becomes its error, weights[r] -
+// value. Steps are above zero; zeros are read only of a family that has them.
+void round_column(Family family, const float* targets, const float* steps, const float* zeros,
+                  float* weights, std::uint8_t* codes, int rows);
 
 }  // namespace hb

@@ -13,7 +13,7 @@ constexpr std::int64_t kStripRows = 64;
 
 QTensor round_matrix(View<const float> w, const Scheme& scheme, const Scales& scales,
                      Threads& threads) {
-    QTensor q{&scheme, w.rows, w.cols, Matrix<std::uint8_t>(w.rows, w.cols / 2), scales};
+    QTensor q = make_qtensor(scheme, w.rows, w.cols, scales);
     const auto strips = cut_into_strips(std::span(&w, 1), kStripRows);
     threads.loop(std::ssize(strips), [&](std::int64_t s, int) {
         const auto [weight, first, rows] = strips[static_cast<std::size_t>(s)];

@@ -27,7 +27,7 @@ void check_site(std::string_view quantizer, const SiteProblem& problem) {
     for (std::size_t i = 0; i < problem.weights.size(); ++i) {
         const auto& w = problem.weights[i];
         const auto& scales = problem.scales[i].bits;
-        if (w.cols <= 0 || w.cols % scheme.group != 0) {
+        if (w.cols <= 0 || !scheme.divides(w.cols)) {
             fail(
                 "{}: weight {} of the site has {} columns, which do not divide into the groups of "
                 "{} "
@@ -38,9 +38,14 @@ void check_site(std::string_view quantizer, const SiteProblem& problem) {
             fail("{}: weight {} of the site has {} columns, weight 0 has {}; they read one input",
                  quantizer, i, w.cols, problem.weights[0].cols);
         }
-        if (scales.rows != w.rows || scales.cols != w.cols / scheme.group) {
+        if (scales.rows != w.rows || scales.cols != scheme.groups(w.cols)) {
             fail("{}: the scales of weight {} are {} x {}; wanted {} x {}", quantizer, i,
-                 scales.rows, scales.cols, w.rows, w.cols / scheme.group);
+                 scales.rows, scales.cols, w.rows, scheme.groups(w.cols));
+        }
+        const auto& zeros = problem.scales[i].zeros;
+        if (scheme.zero_points() && (zeros.rows != scales.rows || zeros.cols != scales.cols)) {
+            fail("{}: the zero points of weight {} are {} x {}; wanted {} x {} as its scales",
+                 quantizer, i, zeros.rows, zeros.cols, scales.rows, scales.cols);
         }
     }
 }
@@ -54,10 +59,6 @@ std::vector<Strip> cut_into_strips(std::span<const View<const float>> weights,
         }
     }
     return strips;
-}
-
-Scales middle_rows(const Scales& scales, std::int64_t first, std::int64_t count) {
-    return {scales.divisor, copy_rows(scales.bits, first, count)};
 }
 
 QTensor middle_rows(const QTensor& q, std::int64_t first, std::int64_t count) {

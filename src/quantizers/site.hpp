@@ -18,7 +18,6 @@ struct Strip {
 void check_site(std::string_view quantizer, const SiteProblem& problem);
 std::vector<Strip> cut_into_strips(std::span<const View<const float>> weights, std::int64_t height);
 
-Scales middle_rows(const Scales& scales, std::int64_t first, std::int64_t count);
 QTensor middle_rows(const QTensor& q, std::int64_t first, std::int64_t count);
 
 }  // namespace hb

@@ -20,10 +20,10 @@ Text rotated(const Scheme& s) {
 }
 
 Text plain_weights(const Scheme& s) {
-    return by_family(s, "ct-round", "absmax", "absmax");
+    return s.zero_points() ? "minmax" : by_family(s, "ct-round", "absmax", "absmax");
 }
 Text plain_activations(const Scheme& s) {
-    return s.quantized_activations ? by_family(s, "ct-round", "absmax", "") : "";
+    return s.quantized_activations ? by_family(s, "ct-round", "absmax", "absmax") : "";
 }
 
 Text fitted_weights(const Scheme& s) {

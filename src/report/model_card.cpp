@@ -155,7 +155,7 @@ std::string model_card(const Json& run) {
     std::string card = front_matter(run);
     card += fmt::format("# {} in {}\n\n", name, text_of(run, "scheme", "4 bits"));
     card += fmt::format(
-        "`{}`, its linear layers quantized to 4 bits. `run.json` holds the same facts for "
+        "`{}`, its linear layers quantized. `run.json` holds the same facts for "
         "programs.\n\n",
         name);
     card += "## Recipe\n\n" + markdown(recipe_table(run)) + "\n";

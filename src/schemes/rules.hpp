@@ -12,5 +12,7 @@ namespace hb {
 std::span<const ScaleRule> mx_rules();
 std::span<const ScaleRule> nv_rules();
 std::span<const ScaleRule> integer_rules();
+std::span<const ScaleRule> zeroed_rules();
+std::span<const ScaleRule> row_rules();
 
 }  // namespace hb

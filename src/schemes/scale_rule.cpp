@@ -10,6 +10,7 @@
 #include <string>
 
 #include "core/error.hpp"
+#include "schemes/element.hpp"
 #include "schemes/rules.hpp"
 #include "schemes/squared_error.hpp"
 
@@ -24,8 +25,9 @@ struct Weights {
     double otherwise;
 };
 
-Weights group_weights(std::span<const float> h, std::int64_t cols, int group) {
-    Weights weights{std::vector<const float*>(static_cast<std::size_t>(cols / group)), 1};
+Weights group_weights(std::span<const float> h, std::int64_t cols, const Scheme& scheme) {
+    const std::int64_t group = scheme.group_of(cols);
+    Weights weights{std::vector<const float*>(static_cast<std::size_t>(scheme.groups(cols))), 1};
     for (std::size_t i = 0; i < weights.groups.size() && !h.empty(); ++i) {
         const float* first = h.data() + i * static_cast<std::size_t>(group);
         if (largest_magnitude(first, group) == 0) continue;
@@ -39,7 +41,7 @@ void check(View<const float> w, std::span<const float> h, const Scheme& scheme,
            const ScaleRule& rule) {
     if (rule.family != scheme.family)
         fail("scale rule '{}' is not one of {}'s", rule.name, scheme.name);
-    if (w.cols % scheme.group != 0) {
+    if (!scheme.divides(w.cols)) {
         fail("a matrix of {} columns does not divide into {}'s groups of {}", w.cols, scheme.name,
              scheme.group);
     }
@@ -75,7 +77,7 @@ using Tensors = std::span<const View<const float>>;
 
 Fit fit_row(const float* x, const std::uint16_t* bits, const Weights& h, const Scheme& scheme,
             float divisor) {
-    Fit fit;
+    Fit fit;  // under a rule with refits, all of which choose scales of groups
     for (std::size_t i = 0; i < h.groups.size(); ++i, x += scheme.group) {
         const float scale = decode_scale(scheme.family, bits[i]), unit = scale / divisor;
         for (int k = 0; k < scheme.group; ++k) {
@@ -105,11 +107,16 @@ Fit fit_all(Tensors tensors, const Weights& h, const Scheme& scheme,
 void choose_all(Tensors tensors, const Weights& h, const Scheme& scheme, const ScaleRule& rule,
                 Threads& threads, std::vector<Scales>& scales) {
     for (std::size_t t = 0; t < tensors.size(); ++t) {
+        const auto group = static_cast<int>(scheme.group_of(tensors[t].cols));
+        Scales& to = scales[t];
         threads.loop(tensors[t].rows, [&](std::int64_t r, int) {
             const float* x = tensors[t].row(r);
-            std::uint16_t* bits = scales[t].bits.row(r);
-            for (std::size_t i = 0; i < h.groups.size(); ++i, x += scheme.group) {
-                bits[i] = rule.choose(x, h.groups[i], scheme.group, scales[t].divisor);
+            std::uint16_t* bits = to.bits.row(r);
+            for (std::size_t i = 0; i < h.groups.size(); ++i, x += group) {
+                bits[i] = rule.choose(x, h.groups[i], group, to.divisor);
+                if (scheme.zero_points())
+                    to.zeros.row(r)[i] =
+                        zero_point(x, group, step(scheme.family, bits[i], to.divisor));
             }
         });
     }
@@ -139,7 +146,8 @@ std::vector<Scales> alternate(Tensors tensors, const Weights& h, const Scheme& s
 std::span<const ScaleRule> all_scale_rules() {
     static const std::vector<ScaleRule> rules = [] {
         std::vector<ScaleRule> all;
-        for (const auto table : {mx_rules(), nv_rules(), integer_rules()}) {
+        for (const auto table :
+             {mx_rules(), nv_rules(), integer_rules(), zeroed_rules(), row_rules()}) {
             all.insert(all.end(), table.begin(), table.end());
         }
         return all;
@@ -180,11 +188,10 @@ std::vector<Scales> choose_scales(std::span<const View<const float>> tensors,
             fail("matrices of {} and {} columns cannot share an input", tensors.front().cols,
                  w.cols);
         }
-        scales.push_back(
-            {rule.divisor(amax), Matrix<std::uint16_t>(w.rows, w.cols / scheme.group)});
+        scales.push_back(make_scales(scheme, w.rows, w.cols, rule.divisor(amax)));
     }
     if (tensors.empty()) return scales;
-    const auto weights = group_weights(h, tensors.front().cols, scheme.group);
+    const auto weights = group_weights(h, tensors.front().cols, scheme);
     choose_all(tensors, weights, scheme, rule, threads, scales);
     if (rule.refits > 0)
         return alternate(tensors, weights, scheme, rule, threads, std::move(scales));
@@ -194,22 +201,26 @@ std::vector<Scales> choose_scales(std::span<const View<const float>> tensors,
 QTensor quantize_under(View<const float> w, const Scheme& scheme, const ScaleRule& rule,
                        float divisor, Threads& threads) {
     check(w, {}, scheme, rule);
-    std::vector<Scales> scales{{divisor, Matrix<std::uint16_t>(w.rows, w.cols / scheme.group)}};
-    choose_all({&w, 1}, group_weights({}, w.cols, scheme.group), scheme, rule, threads, scales);
-    QTensor q{&scheme, w.rows, w.cols, Matrix<std::uint8_t>(w.rows, w.cols / 2),
-              std::move(scales.front())};
+    std::vector<Scales> scales{make_scales(scheme, w.rows, w.cols, divisor)};
+    choose_all({&w, 1}, group_weights({}, w.cols, scheme), scheme, rule, threads, scales);
+    QTensor q = make_qtensor(scheme, w.rows, w.cols, std::move(scales.front()));
     threads.loop(w.rows, [&](std::int64_t r, int) {
-        Scales own{divisor, Matrix<std::uint16_t>(1, q.scales.bits.cols)};
-        std::copy_n(q.scales.bits.row(r), q.scales.bits.cols, own.bits.row(0));
-        const QTensor row = quantize(w.middle_rows(r, 1), scheme, std::move(own));
+        const QTensor row = quantize(w.middle_rows(r, 1), scheme, middle_rows(q.scales, r, 1));
         std::copy_n(row.codes.row(0), row.codes.cols, q.codes.row(r));
     });
     return q;
 }
 
-void quantize_activation(const ActivationQuantizer& q, const float* x, std::int64_t n, float* y) {
+float quantize_activation(const ActivationQuantizer& q, const float* x, std::int64_t n, float* y) {
     const Family family = q.scheme->family;
     const int group = q.scheme->group;
+    if (q.scheme->by_row()) {
+        const float scale = q.rule->row_scale(largest_magnitude(x, n));
+        with_element(family, [&](auto element) {
+            for (std::int64_t i = 0; i < n; ++i) y[i] = decltype(element)::round(x[i] / scale);
+        });
+        return scale;
+    }
     if (n % group != 0)
         fail("{} activations do not divide into {}'s groups of {}", n, q.scheme->name, group);
     for (std::int64_t first = 0; first < n; first += group) {
@@ -219,6 +230,7 @@ void quantize_activation(const ActivationQuantizer& q, const float* x, std::int6
             y[i] = decode_element(family, encode_element(family, x[i] / unit)) * scale;
         }
     }
+    return 1;
 }
 
 }  // namespace hb

@@ -22,7 +22,12 @@ struct ScaleRule {
     // Stored scale of one group x[0..group). h weighs squared errors by column, or is null.
     std::uint16_t (*choose)(const float* x, const float* h, int group, float divisor);
     int refits = 0;  // rounds of closed-form divisor refit (alternating optimisation)
+    // Scale of a whole row of an input, of largest magnitude amax, in fp32; null under groups.
+    float (*row_scale)(float amax) = nullptr;
 };
+
+// Zero point of one group x[0..group) under a step, as an element code.
+std::uint8_t zero_point(const float* x, int group, float step);
 
 std::span<const ScaleRule> all_scale_rules();
 // throws Error naming the rules of that family
@@ -41,14 +46,17 @@ std::vector<Scales> choose_scales(std::span<const View<const float>> tensors,
 QTensor quantize_under(View<const float> w, const Scheme& scheme, const ScaleRule& rule,
                        float divisor, Threads& threads);
 
-// How the input of a linear is quantized: dynamic group scales under a static divisor.
+// How the input of a linear is quantized: dynamic scales of groups under a static divisor, or of
+// whole rows.
 struct ActivationQuantizer {
     const Scheme* scheme = nullptr;
     const ScaleRule* rule = nullptr;
     float divisor = 1;
 };
 
-// Reference: y[i] = element * scale (the divisor is left to the product's epilogue), exact in bf16.
-void quantize_activation(const ActivationQuantizer& q, const float* x, std::int64_t n, float* y);
+// Reference, of a row: y[i] = element * scale (the divisor is left to the product's epilogue),
+// exact in bf16, and gives 1. Where a row has one scale, y[i] = element, and gives the scale, which
+// the epilogue multiplies by.
+float quantize_activation(const ActivationQuantizer& q, const float* x, std::int64_t n, float* y);
 
 }  // namespace hb

@@ -20,13 +20,14 @@ void fold(float* lanes) {
     for (int l = 0; l < kHalf; ++l) lanes[l] += lanes[l + kHalf];
 }
 
-template <class Element>
+// round(x / step) is the element, of a zero point without it.
+template <class Round>
 float squared_error(const float* x, float step, const float* y, float unit, const float* h,
-                    int group) {
+                    int group, const Round& round) {
     float lanes[16] = {};
     for (int first = 0; first < group; first += 16) {
         for (int l = 0; l < 16; ++l) {
-            const float q = Element::round(x[first + l] / step);
+            const float q = round(x[first + l] / step);
             const float d = std::fma(-q, unit, y[first + l]);
             lanes[l] = std::fma(h ? h[first + l] * d : d, d, lanes[l]);
         }
@@ -36,6 +37,12 @@ float squared_error(const float* x, float step, const float* y, float unit, cons
     fold<2>(lanes);
     fold<1>(lanes);
     return lanes[0];
+}
+
+template <class Element>
+float squared_error(const float* x, float step, const float* y, float unit, const float* h,
+                    int group) {
+    return squared_error(x, step, y, unit, h, group, [](float t) { return Element::round(t); });
 }
 
 // max |x|; NaN counts as nothing.

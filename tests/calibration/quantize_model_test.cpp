@@ -82,7 +82,7 @@ std::map<std::string, std::string> files(const fs::path& root) {
 TEST_F(QuantizeModel, EverySchemeAndRecipeLoadsAgain) {
     Threads threads(2);
     for (const Scheme& scheme : all_schemes()) {
-        if (48 % scheme.group != 0) continue;
+        if (!scheme.divides(48)) continue;
         for (const Recipe& recipe : all_recipes()) {
             const auto o = options(std::string(scheme.name) + "-" + std::string(recipe.name),
                                    std::string(scheme.name), std::string(recipe.name));

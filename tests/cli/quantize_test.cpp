@@ -57,7 +57,7 @@ TEST_P(EverySchemeAndRecipe, GivesAModelThatLoadsAndMeasures) {
         EXPECT_TRUE(result[key].is_number()) << key;
     ASSERT_EQ(result["layers"].size(), 7u * kLayers);
     for (const Json& layer : result["layers"]) {
-        EXPECT_GT(layer["weight_mse"].get<double>(), 1e-4) << layer;
+        EXPECT_GT(layer["weight_mse"].get<double>(), 1e-5) << layer;
         EXPECT_LT(layer["weight_mse"].get<double>(), 0.1) << layer;
     }
     for (const char* name : {"config.json", "model.safetensors", "tokenizer.json",
@@ -67,8 +67,9 @@ TEST_P(EverySchemeAndRecipe, GivesAModelThatLoadsAndMeasures) {
     ASSERT_TRUE(succeeded(run({"inspect", path("out"), "--json", path("inspect.json")})));
     const Json inspected = json_in(folder / "inspect.json");
     EXPECT_EQ(inspected["scheme"], scheme);
+    const double rows = find_scheme(scheme).by_row() ? 16.0 / kHidden : 0;  // their scales
     EXPECT_NEAR(inspected["linears"]["bits_per_weight"].get<double>(),
-                find_scheme(scheme).bits_per_weight(), 0.05);
+                find_scheme(scheme).bits_per_weight() + rows, 0.05);
 
     ASSERT_TRUE(succeeded(
         run({"eval", path("out"), "--text", path("text.txt"), "--window", "64", "--reference",

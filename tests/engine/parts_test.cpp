@@ -28,18 +28,17 @@ std::vector<std::byte> raw(const std::vector<T>& values) {
 
 QTensor random_codes(const Scheme& scheme, std::int64_t cols, std::uint64_t seed) {
     Random random{seed, 0};
-    QTensor q{&scheme,
-              kRows,
-              cols,
-              Matrix<std::uint8_t>(kRows, cols / 2),
-              {scheme.family == Family::nv ? 12.5f : 1.f,
-               Matrix<std::uint16_t>(kRows, cols / scheme.group)}};
-    for (auto& codes : q.codes.values) codes = static_cast<std::uint8_t>(256 * random.uniform());
+    QTensor q =
+        make_qtensor(scheme, kRows, cols,
+                     make_scales(scheme, kRows, cols, scheme.family == Family::nv ? 12.5f : 1.f));
+    for (auto& codes : q.codes.values) codes = static_cast<std::uint8_t>(127 * random.uniform());
+    for (auto& zero : q.scales.zeros.values)
+        zero = static_cast<std::uint8_t>(16 * random.uniform());
     for (auto& bits : q.scales.bits.values) {
         const double u = random.uniform();
         if (scheme.family == Family::mx) bits = static_cast<std::uint16_t>(100 + 50 * u);
         if (scheme.family == Family::nv) bits = static_cast<std::uint16_t>(1 + 120 * u);
-        if (scheme.family == Family::integer) bits = float_to_bf16(static_cast<float>(u));
+        if (scheme.scale_bits() == 16) bits = float_to_bf16(static_cast<float>(u));
     }
     return q;
 }
@@ -54,13 +53,13 @@ class Parts : public testing::TestWithParam<Case> {};
 
 TEST_P(Parts, AreTheBitsOfTheWhole) {
     const Scheme& scheme = find_scheme(GetParam().scheme);
-    const std::int64_t cols = kCols / scheme.group * scheme.group;
+    const std::int64_t cols = scheme.groups(kCols) * scheme.group_of(kCols);
     QTensor weight = random_codes(scheme, cols, 3);
     weight.codes(200, 5) = 0x21;  // of a group that is not zero
     if (!GetParam().moderate) weight.scales.bits(200, 10 / scheme.group) = 127 + 60;
     QuantizationConfig config;
     config.scheme = &scheme;
-    config.weight_rule = scheme.family == Family::mx ? "ocp" : "absmax";
+    config.weight_rule = scheme.family == Family::mx ? "ocp" : scheme.weight_rule;
     const TemporaryFolder folder;
     folder.put("config.json", Json{{"quantization_config", to_json(config)}}.dump());
     write_safetensors(folder.path / "model.safetensors", tensors_of("m", weight, 1));
@@ -81,22 +80,24 @@ TEST_P(Parts, AreTheBitsOfTheWhole) {
     }
     EXPECT_TRUE(parts->weight.narrow == whole.weight.narrow);
     EXPECT_TRUE(parts->weight.coded == whole.weight.coded);
+    EXPECT_TRUE(parts->weight.scales == whole.weight.scales);
+    EXPECT_EQ(whole.weight.scales.size(), scheme.by_row() ? kRows : 0u);
     EXPECT_EQ(1 / parts->divisor, whole.alpha);
 }
 
-INSTANTIATE_TEST_SUITE_P(Every, Parts,
-                         testing::Values(Case{"mxfp4a16", WeightStorage::codes, true},
-                                         Case{"mxfp4a16", WeightStorage::codes, false},
-                                         Case{"mxfp4a16", WeightStorage::tiles, true},
-                                         Case{"nvfp4a16", WeightStorage::codes, true},
-                                         Case{"nvfp4a16", WeightStorage::tiles, true},
-                                         Case{"int4g32", WeightStorage::codes, true}),
-                         [](const auto& c) {
-                             return std::string(c.param.scheme) +
-                                    (c.param.storage == WeightStorage::codes ? "_codes"
-                                                                             : "_tiles") +
-                                    (c.param.moderate ? "" : "_wide");
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Every, Parts,
+    testing::Values(
+        Case{"mxfp4a16", WeightStorage::codes, true}, Case{"mxfp4a16", WeightStorage::codes, false},
+        Case{"mxfp4a16", WeightStorage::tiles, true}, Case{"nvfp4a16", WeightStorage::codes, true},
+        Case{"nvfp4a16", WeightStorage::tiles, true}, Case{"int4g32", WeightStorage::codes, true},
+        Case{"int4g128a", WeightStorage::codes, true}, Case{"int8", WeightStorage::codes, true},
+        Case{"int8", WeightStorage::tiles, true}, Case{"fp8", WeightStorage::codes, true}),
+    [](const auto& c) {
+        return std::string(c.param.scheme) +
+               (c.param.storage == WeightStorage::codes ? "_codes" : "_tiles") +
+               (c.param.moderate ? "" : "_wide");
+    });
 
 // Tensor "w" in a file of its own.
 Checkpoint checkpoint_of(const TemporaryFolder& folder, const char* dtype, std::int64_t rows,

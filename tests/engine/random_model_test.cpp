@@ -16,8 +16,8 @@ namespace hb {
 namespace {
 
 RandomModelOptions options_for(const Scheme& scheme, std::uint64_t seed = 0) {
-    RandomModelOptions o{&scheme, scheme.family == Family::integer ? "none" : "hadamard:16",
-                         nullptr, seed};
+    const bool rotated = scheme.family == Family::mx || scheme.family == Family::nv;
+    RandomModelOptions o{&scheme, rotated ? "hadamard:16" : "none", nullptr, seed};
     if (scheme.quantized_activations)
         o.activation_rule = &find_scale_rule(scheme.activation_rule, scheme.family);
     return o;

@@ -125,7 +125,7 @@ TYPED_TEST(EveryFormat, NeverMakesNanOfANumberNorACodeTooWide) {
 
 template <class F>
 class EveryElement : public testing::Test {};
-using Elements = testing::Types<E2M1, Int4, Int8>;
+using Elements = testing::Types<E2M1, E4M3, Int4, Int8>;
 TYPED_TEST_SUITE(EveryElement, Elements);
 
 TYPED_TEST(EveryElement, RoundIsEncodeThenDecode) {

@@ -20,16 +20,15 @@ const std::string kGolden = HALFBYTE_TESTS_DIR "/io/golden/";
 
 QTensor random_tensor(const Scheme& scheme, std::int64_t rows, std::int64_t cols, float divisor) {
     Random random{5};
-    QTensor q{&scheme,
-              rows,
-              cols,
-              Matrix<std::uint8_t>(rows, cols / 2),
-              {divisor, Matrix<std::uint16_t>(rows, cols / scheme.group)}};
-    for (auto& code : q.codes.values) code = static_cast<std::uint8_t>(random.bits());
+    QTensor q = make_qtensor(scheme, rows, cols, make_scales(scheme, rows, cols, divisor));
+    for (auto& code : q.codes.values) {
+        code = static_cast<std::uint8_t>(random.bits());
+        if (scheme.family == Family::fp8 && code % 128 == 127) code ^= 1;  // NaN
+    }
+    for (auto& zero : q.scales.zeros.values) zero = random.bits() % 16;
     for (auto& bits : q.scales.bits.values)
-        bits = scheme.family == Family::integer
-                   ? float_to_bf16(static_cast<float>(random.uniform()))
-                   : static_cast<std::uint16_t>(1 + random.bits() % 0x7d);
+        bits = scheme.scale_bits() == 16 ? float_to_bf16(static_cast<float>(random.uniform()))
+                                         : static_cast<std::uint16_t>(1 + random.bits() % 0x7d);
     return q;
 }
 
@@ -46,6 +45,7 @@ void expect_equal(const QTensor& a, const QTensor& b) {
     EXPECT_EQ(a.scheme->name, b.scheme->name);
     EXPECT_EQ(a.codes.values, b.codes.values);
     EXPECT_EQ(a.scales.bits.values, b.scales.bits.values);
+    EXPECT_EQ(a.scales.zeros.values, b.scales.zeros.values);
     EXPECT_EQ(a.scales.divisor, b.scales.divisor);
 }
 
@@ -61,6 +61,12 @@ TEST_P(EveryScheme, ComesBackFromDisk) {
     const auto back = checkpoint.read_quantized("a.b", 6, 256);
     ASSERT_TRUE(back);
     expect_equal(*back, q);
+    const auto part = checkpoint.quantized_rows("a.b", 6, 256)(2, 3);
+    for (std::int64_t r = 0; r < 3; ++r) {
+        EXPECT_EQ(part.code(r, 77), q.code(r + 2, 77));
+        EXPECT_EQ(part.scales.bits(r, 0), q.scales.bits(r + 2, 0));
+        EXPECT_EQ(part.zero(r, 0), q.zero(r + 2, 0));
+    }
     EXPECT_EQ(checkpoint.has("a.b.input_global_scale"),
               scheme.family == Family::nv && scheme.quantized_activations);
     EXPECT_THROW(checkpoint.read_quantized("a.b", 6, 128), Error);
@@ -83,7 +89,8 @@ TEST_P(EveryScheme, ConfigComesBackFromJson) {
 }
 
 TEST_P(EveryScheme, ForeignFieldsAreRefusedOneByOne) {
-    const Json good = to_json(config_of(find_scheme(GetParam().name)));
+    const Scheme& scheme = find_scheme(GetParam().name);
+    const Json good = to_json(config_of(scheme));
     const auto refused = [&](const char* pointer, const Json& value) {
         Json json = good;
         json[Json::json_pointer(pointer)] = value;
@@ -93,17 +100,23 @@ TEST_P(EveryScheme, ForeignFieldsAreRefusedOneByOne) {
     EXPECT_TRUE(quantization_config_of(Json{{"quantization_config", good}}));
     refused("/quant_method", "fp_quant");
     refused("/quant_method", 3);
-    refused("/format", "float-quantized");
+    refused("/format", "naive-quantized");
+    refused("/format", scheme.family == Family::fp8 ? "int-quantized" : "float-quantized");
     refused("/quantization_status", "frozen");
     refused("/kv_cache_scheme", {{"num_bits", 8}});
     refused("/transform_config", {{"config_groups", 1}});
     refused("/sparsity_config", {{"format", "dense"}});
     refused("/config_groups/group_1", good["config_groups"]["group_0"]);
     refused("/config_groups/group_0/targets", {"re:.*q_proj"});
-    refused("/config_groups/group_0/weights/num_bits", 8);
-    refused("/config_groups/group_0/weights/symmetric", false);
+    refused("/config_groups/group_0/weights/num_bits", 6);
+    refused("/config_groups/group_0/weights/symmetric", scheme.zero_points());
     refused("/config_groups/group_0/weights/group_size", 48);
-    refused("/config_groups/group_0/weights/strategy", "channel");
+    refused("/config_groups/group_0/weights/strategy", scheme.by_row() ? "tensor" : "channel");
+    if (scheme.by_row()) {
+        refused("/config_groups/group_0/input_activations", nullptr);
+        refused("/config_groups/group_0/input_activations/dynamic", false);
+        refused("/config_groups/group_0/input_activations/strategy", "tensor");
+    }
     refused("/config_groups/group_0/weights/actorder", "group");
     refused("/config_groups/group_0/weights", nullptr);
     refused("/ignore", "lm_head");
@@ -169,12 +182,19 @@ TEST_P(Foreign, ConfigIsTheOneWeWrite) {
 
 INSTANTIATE_TEST_SUITE_P(All, Foreign,
                          testing::Values(std::pair{"nvfp4", "nvfp4"}, std::pair{"mxfp4", "mxfp4"},
-                                         std::pair{"w4a16", "int4g128"}),
+                                         std::pair{"w4a16", "int4g128"},
+                                         std::pair{"w4a16_asym", "int4g128a"},
+                                         std::pair{"w8a8", "int8"},
+                                         std::pair{"fp8_dynamic", "fp8"}),
                          [](const auto& each) { return std::string(each.param.first); });
 
 TEST(QuantizationConfig, PlainFilesGetTheirMakersRules) {
-    for (const auto& [name, rule] :
-         {std::pair{"nvfp4", "absmax"}, std::pair{"mxfp4", "ct-round"}, {"w4a16", ""}}) {
+    for (const auto& [name, rule] : {std::pair{"nvfp4", "absmax"},
+                                     std::pair{"mxfp4", "ct-round"},
+                                     {"w4a16", ""},
+                                     {"w4a16_asym", ""},
+                                     {"w8a8", "absmax"},
+                                     {"fp8_dynamic", "absmax"}}) {
         const auto json = Json::parse(read_file(kGolden + "config_" + name + ".json"));
         const auto c = quantization_config_of(Json{{"quantization_config", json}});
         EXPECT_EQ(c->activation_rule, rule);
@@ -220,6 +240,20 @@ TEST(QuantizationConfig, IgnoresNamesAndPatterns) {
     EXPECT_FALSE(c.ignores("x.lm_head"));
     c.ignore = {"re:("};
     EXPECT_THROW(c.ignores("a"), Error);
+}
+
+TEST(QuantizationConfig, ElementsThatAreNoNumbersAreRefused) {
+    const auto& scheme = find_scheme("fp8");
+    for (const std::uint8_t code : {0x7f, 0xff}) {
+        auto q = random_tensor(scheme, 2, 64, 1);
+        q.codes(1, 63) = code;
+        TemporaryFolder folder;
+        folder.put("config.json", Json{{"quantization_config", to_json(config_of(scheme))}}.dump());
+        write_sharded(folder.path, tensors_of("a", q, 1), 1 << 20);
+        const auto checkpoint = Checkpoint::open(folder.path.string());
+        EXPECT_THAT([&] { checkpoint.read_quantized("a", 2, 64); },
+                    testing::ThrowsMessage<Error>(testing::HasSubstr("not a number")));
+    }
 }
 
 TEST(QuantizationConfig, ScalesThatAreNoNumbersAreRefused) {

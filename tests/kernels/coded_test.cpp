@@ -304,6 +304,28 @@ TEST(Coded, ServesGatedProductsAndLosses) {
     }
 }
 
+// k that ends inside a block, n inside a panel; codes of every value.
+TEST(Int8Codes, GiveTheProductsOfTheirElementsInBf16) {
+    Threads one(1), two(2);
+    const Scheme& scheme = find_scheme("int8");
+    for (const auto& [n, k] : {std::pair{16, 32}, {37, 75}, {300, 256}}) {
+        QTensor w = make_qtensor(scheme, n, k, make_scales(scheme, n, k));
+        Random random{7};
+        for (auto& code : w.codes.values) code = static_cast<std::uint8_t>(random.bits());
+        const auto codes = pack_codes(w, one), tiles = pack_bf16(dequantize_bf16(w).view(), one);
+        EXPECT_EQ(codes.coding, Coding::q8);
+        for (const int rows : {1, 2, 3, 16, 33}) {
+            const auto a = operand(ref(), bf16_matrix(rows, k, 3));
+            const auto wanted = product(ref(), one, a, tiles);
+            auto all = wide_kernels();
+            all.push_back(&ref());
+            for (const Kernels* kernels : all)
+                EXPECT_EQ(product(*kernels, two, a, codes).values, wanted.values)
+                    << name_of(*kernels) << ' ' << n << ' ' << k << ' ' << rows;
+        }
+    }
+}
+
 TEST(PackCodes, TakeALittleMoreThanFourBitsAndRefuseIntegers) {
     Threads one(1);
     const QTensor mx = random_codes(find_scheme("mxfp4"), 64, 96, Spread::moderate, 1),

@@ -198,7 +198,8 @@ TEST(Gemm, RefusesShapesThatDoNotFit) {
 // ref.
 TEST(GatedGemm, IsItsPartsOneAfterTheOther) {
     Threads one(1), two(2);
-    const ActivationQuantizer q{&find_scheme("nvfp4"), &find_scale_rule("sweep4", Family::nv), 40};
+    const ActivationQuantizer q{&find_scheme("nvfp4"), &find_scale_rule("sweep4", Family::nv), 40},
+        by_row{&find_scheme("int8"), &find_scale_rule("absmax", Family::int8), 1};
     for (const auto [rows, n, k] :
          {Shape{1, 64, 40}, {33, 304, 96}, {150, 128, 64}, {40, 768, 32}, {7, 40, 64}}) {
         const auto x = bf16_matrix(rows, k, 1), g = bf16_matrix(n, k, 2), u = bf16_matrix(n, k, 3),
@@ -209,8 +210,9 @@ TEST(GatedGemm, IsItsPartsOneAfterTheOther) {
             const bool divides = n % 256 == 0 || std::string(text) != "hadamard:256";
             if (!divides) continue;
             const auto t = parse_transform(text, n, 1);
-            for (const ActivationQuantizer* quantizer : {&q, static_cast<decltype(&q)>(nullptr)}) {
-                if (quantizer && n % 16 != 0) continue;
+            for (const ActivationQuantizer* quantizer :
+                 {&q, &by_row, static_cast<decltype(&q)>(nullptr)}) {
+                if (quantizer && !quantizer->scheme->divides(n)) continue;
                 const auto a = operand(ref(), x);
                 auto gates = product(ref(), one, a, gate, .5f, bias.row(0));
                 const auto ups = product(ref(), one, a, up, .25f);
@@ -225,10 +227,49 @@ TEST(GatedGemm, IsItsPartsOneAfterTheOther) {
                     shape_operand(rows, n, Precision::bf16, observed);
                     gated_gemm(*kernels, two, {a, gate, .5f, bias.row(0)}, {a, up, .25f}, t,
                                quantizer, got, &observed);
+                    EXPECT_TRUE(got.scales == expected.scales);
                     EXPECT_TRUE(got.narrow == expected.narrow && observed.narrow == before.narrow)
                         << name_of(*kernels) << ' ' << rows << ' ' << n << ' ' << text;
                 }
             }
+        }
+    }
+}
+
+// ((alpha * column) * sum) * row, + c, + bias, each rounded once, on every instruction set; a gated
+// product takes the same.
+TEST(Gemm, ScalesRowsAndColumnsAtTheEnd) {
+    Threads one(1), two(2);
+    for (const auto [rows, n, k] : {Shape{1, 16, 40}, {3, 37, 96}, {33, 300, 64}}) {
+        auto a = operand(ref(), bf16_matrix(rows, k, 1));
+        auto b = pack(bf16_matrix(n, k, 2).view(), Precision::bf16, one);
+        const auto sums = product(ref(), one, a, b);
+        const auto row = normal_matrix(1, rows, 3), column = normal_matrix(1, n, 4),
+                   bias = normal_matrix(1, n, 5), before = normal_matrix(rows, n, 6);
+        a.scales.assign(row.values.begin(), row.values.end());
+        b.scales.assign(column.values.begin(), column.values.end());
+        auto wanted = before;
+        for (std::int64_t r = 0; r < rows; ++r) {
+            for (std::int64_t c = 0; c < n; ++c) {
+                const float factor = .3f * column(0, c), sum = factor * sums(r, c);
+                const float scaled = sum * row(0, r), added = before(r, c) + scaled;
+                wanted(r, c) = added + bias(0, c);
+            }
+        }
+        auto all = wide_kernels();
+        all.push_back(&ref());
+        for (const Kernels* kernels : all) {
+            auto got = before;
+            gemm(*kernels, two, a, b, got.view(), .3f, bias.row(0), true);
+            EXPECT_EQ(got.values, wanted.values) << name_of(*kernels) << ' ' << rows << ' ' << n;
+            Operand gated, expected;
+            shape_operand(rows, n, Precision::bf16, gated);
+            gated_gemm(*kernels, two, {a, b, .3f}, {a, b, 2.f}, {}, nullptr, gated);
+            auto gates = product(ref(), one, a, b, .3f);
+            const auto ups = product(ref(), one, a, b, 2.f);
+            ref().silu_multiply(gates.row(0), 1, ups.row(0), 1, rows * n, gates.row(0));
+            prepare_operand(ref(), one, gates.view(), {}, nullptr, Precision::bf16, expected);
+            EXPECT_TRUE(gated.narrow == expected.narrow) << name_of(*kernels) << ' ' << rows;
         }
     }
 }

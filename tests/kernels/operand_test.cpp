@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // prepare_operand against apply() and quantize_activation(), bit for bit, for every online rule and
 // transform, on rows that are random, zero, huge, tiny, uneven or not finite; and the lane order.
+#include <bit>
+
 #include "kernels/sample.hpp"
 
 namespace hb {
@@ -53,18 +55,32 @@ std::vector<std::string> transform_texts() {
     return texts;
 }
 
+std::vector<std::pair<const Scheme*, ScaleRule>> online_rules() {
+    std::vector<std::pair<const Scheme*, ScaleRule>> all;
+    for (const Scheme& scheme : all_schemes())
+        for (const ScaleRule& rule : all_scale_rules())
+            if (scheme.quantized_activations && rule.family == scheme.family && rule.online)
+                all.emplace_back(&scheme, rule);
+    return all;
+}
+
 void expect_reference(const Matrix<float>& x, const Transform& t, const ActivationQuantizer* q) {
     Matrix<float> expected = x;
     apply(t, expected.view());
+    std::vector<std::uint32_t> scales;  // their bits, as one may be NaN
     for (std::int64_t r = 0; q && r < x.rows; ++r) {
         std::vector<float> row(expected.row(r), expected.row(r) + x.cols);
-        quantize_activation(*q, row.data(), x.cols, expected.row(r));
+        const float scale = quantize_activation(*q, row.data(), x.cols, expected.row(r));
+        if (q->scheme->by_row()) scales.push_back(std::bit_cast<std::uint32_t>(scale));
     }
     for (const Kernels* kernels : all_kernels()) {
         Threads two(2);
         Operand out;
         prepare_operand(*kernels, two, x.view(), t, q, Precision::bf16, out);
         ASSERT_EQ(out.padded_k(), (x.cols + 31) / 32 * 32);
+        ASSERT_EQ(out.scales.size(), scales.size());
+        for (std::size_t r = 0; r < scales.size(); ++r)
+            ASSERT_EQ(std::bit_cast<std::uint32_t>(out.scales[r]), scales[r]) << r;
         for (std::int64_t r = 0; r < x.rows; ++r) {
             for (std::int64_t c = 0; c < out.padded_k(); ++c) {
                 const auto bits = out.narrow[place(out, r, c)];
@@ -90,9 +106,8 @@ TEST(PrepareOperand, TransformsAsApplyDoes) {
 
 TEST(PrepareOperand, QuantizesAsTheReferenceDoesUnderEveryOnlineRule) {
     const auto x = trying_rows();
-    for (const ScaleRule& rule : all_scale_rules()) {
-        if (!rule.online || rule.family == Family::integer) continue;
-        const Scheme& scheme = find_scheme(rule.family == Family::mx ? "mxfp4" : "nvfp4");
+    for (const auto& [found, rule] : online_rules()) {
+        const Scheme& scheme = *found;
         for (const float amax : {4.f, .01f, 3000.f, 1e20f}) {
             const ActivationQuantizer q{&scheme, &rule, rule.divisor(amax)};
             for (const char* text : {"none", "hadamard:64", "randomized-hadamard:16", "dct:32"}) {
@@ -105,13 +120,13 @@ TEST(PrepareOperand, QuantizesAsTheReferenceDoesUnderEveryOnlineRule) {
 
 // The batches that the fast paths take end in every place, and hold no row that they refuse.
 TEST(PrepareOperand, QuantizesOrdinaryRowsOfAnyLength) {
-    for (const ScaleRule& rule : all_scale_rules()) {
-        if (!rule.online || rule.family == Family::integer) continue;
-        const Scheme& scheme = find_scheme(rule.family == Family::mx ? "mxfp4" : "nvfp4");
+    for (const auto& [found, rule] : online_rules()) {
+        const Scheme& scheme = *found;
         for (std::int64_t groups = 1; groups < 20; ++groups) {
-            auto x = normal_matrix(11, groups * scheme.group, static_cast<std::uint64_t>(groups));
+            const std::int64_t group = scheme.group_of(15);
+            auto x = normal_matrix(11, groups * group, static_cast<std::uint64_t>(groups));
             for (float& v : x.values) v *= v * v;
-            std::fill_n(x.row(2), scheme.group, 0.f);
+            std::fill_n(x.row(2), group, 0.f);
             const ActivationQuantizer q{&scheme, &rule,
                                         rule.divisor(30.f + static_cast<float>(groups))};
             SCOPED_TRACE(rule.name);

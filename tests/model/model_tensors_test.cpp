@@ -105,11 +105,8 @@ TEST(ModelTensors, AQuantizedLinearNeedsItsParts) {
     for (const auto& scheme : all_schemes()) {
         Tiny tiny;
         const std::string module = "model.layers.1.mlp.down_proj";
-        const QTensor q{&scheme,
-                        64,
-                        128,
-                        Matrix<std::uint8_t>(64, 64),
-                        {2, Matrix<std::uint16_t>(64, 128 / scheme.group)}};
+        const float divisor = scheme.by_row() ? 1 : 2;
+        const QTensor q = make_qtensor(scheme, 64, 128, make_scales(scheme, 64, 128, divisor));
         tiny.remove(module + ".weight");
         auto parts = tensors_of(module, q, 1);
         for (auto& part : parts) tiny.tensors.push_back(part);
@@ -125,8 +122,8 @@ TEST(ModelTensors, AQuantizedLinearNeedsItsParts) {
             auto damaged = tiny;
             damaged.remove(part.name);
             damaged.refuses("is missing");
-            damaged.tensors.push_back(tensor(part.name, part.shape, "I8"));
-            damaged.refuses("is I8");
+            damaged.tensors.push_back(tensor(part.name, part.shape, "I64"));
+            damaged.refuses("is I64");
         }
     }
 }

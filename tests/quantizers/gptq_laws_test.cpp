@@ -90,9 +90,7 @@ TEST_P(Gptq, ARowDoesNotDependOnItsCompany) {
     const auto whole = run("gptq", site)[0].weight;
     constexpr std::int64_t kFirst = 37, kCount = 50;
     site.weights[0] = site.weights[0].middle_rows(kFirst, kCount);
-    Matrix<std::uint16_t> bits(kCount, site.scales[0].bits.cols);
-    std::copy_n(site.scales[0].bits.row(kFirst), bits.values.size(), bits.values.begin());
-    site.scales[0].bits = bits;
+    site.scales[0] = middle_rows(site.scales[0], kFirst, kCount);
     const auto part = run("gptq", site)[0].weight;
     for (std::int64_t r = 0; r < kCount; ++r) {
         for (std::int64_t c = 0; c < kIn; ++c)
@@ -110,6 +108,7 @@ TEST_P(Gptq, LeavesTheScalesAlone) {
     EXPECT_EQ(q.cols, kIn);
     EXPECT_EQ(q.scales.divisor, site.scales[0].divisor);
     EXPECT_EQ(q.scales.bits.values, site.scales[0].bits.values);
+    EXPECT_EQ(q.scales.zeros.values, site.scales[0].zeros.values);
 }
 
 TEST_P(Gptq, ADeadColumnIsRoundedToNearestAndTouchesNothing) {

@@ -68,20 +68,25 @@ QTensor reference(const SiteProblem& problem) {
         damped(i, i) += problem.options.damping * mean;
     }
     const auto u = upper_factor(inverse(damped));
-    QTensor q{&scheme, w.rows, w.cols, Matrix<std::uint8_t>(w.rows, n / 2), problem.scales[0]};
+    QTensor q = make_qtensor(scheme, w.rows, n, problem.scales[0]);
     for (std::int64_t r = 0; r < w.rows; ++r) {
         std::vector<double> x;
         for (std::int64_t i = 0; i < n; ++i) x.push_back(w(r, at(i)));
         for (std::int64_t i = 0; i < n; ++i) {
-            const float unit =
-                step(scheme.family, q.scales.bits(r, at(i) / scheme.group), q.scales.divisor);
+            const auto g = at(i) / scheme.group_of(n);
+            const float unit = step(scheme.family, q.scales.bits(r, g), q.scales.divisor);
+            const double zero = q.zero(r, g);
             const auto here = static_cast<std::size_t>(i);
-            const auto code = encode_element(scheme.family, static_cast<float>(x[here] / unit));
-            const double value = static_cast<double>(decode_element(scheme.family, code)) * unit;
+            const auto code =
+                encode_element(scheme.family, static_cast<float>(x[here] / unit + zero));
+            const double value = (decode_element(scheme.family, code) - zero) * unit;
             const double error = (x[here] - value) / u(i, i);
             for (std::int64_t j = i + 1; j < n; ++j)
                 x[static_cast<std::size_t>(j)] -= error * u(i, j);
-            q.codes(r, at(i) / 2) |= static_cast<std::uint8_t>(code << at(i) % 2 * 4);
+            if (scheme.element_bits() == 8)
+                q.codes(r, at(i)) = code;
+            else
+                q.codes(r, at(i) / 2) |= static_cast<std::uint8_t>(code << at(i) % 2 * 4);
         }
     }
     return q;

@@ -49,7 +49,7 @@ inline Matrix<float> identity(std::int64_t n) {
 }
 
 inline std::string_view plain_rule(const Scheme& scheme) {
-    return scheme.family == Family::mx ? "ceil7.25" : "absmax";
+    return scheme.family == Family::mx ? "ceil7.25" : scheme.zero_points() ? "minmax" : "absmax";
 }
 
 // Borrows the weights and h.

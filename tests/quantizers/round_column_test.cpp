@@ -28,34 +28,43 @@ std::vector<float> interesting() {
     return all;
 }
 
-void expect_same_as_encode(Family family, float step) {
+constexpr Family kFamilies[] = {Family::mx,     Family::nv,   Family::integer,
+                                Family::zeroed, Family::int8, Family::fp8};
+
+void expect_same_as_encode(Family family, float step, float zero) {
     const auto xs = interesting();
-    std::vector<float> targets(xs), steps(xs.size(), step), weights(xs.size(), 100.0f);
+    std::vector<float> targets(xs), steps(xs.size(), step), zeros(xs.size(), zero),
+        weights(xs.size(), 100.0f);
     std::vector<std::uint8_t> codes(xs.size());
     for (auto& x : targets) x *= step;
-    round_column(family, targets.data(), steps.data(), weights.data(), codes.data(),
+    round_column(family, targets.data(), steps.data(), zeros.data(), weights.data(), codes.data(),
                  static_cast<int>(xs.size()));
     for (std::size_t i = 0; i < xs.size(); ++i) {
-        const auto wanted = encode_element(family, targets[i] / step);
+        const float target = targets[i] / step;
+        const auto wanted =
+            encode_element(family, family == Family::zeroed ? target + zero : target);
         ASSERT_EQ(codes[i], wanted) << xs[i];
-        ASSERT_EQ(weights[i], 100.0f - decode_element(family, wanted) * step) << xs[i];
+        ASSERT_EQ(weights[i], 100.0f - (decode_element(family, wanted) - zero) * step) << xs[i];
     }
 }
 
 }  // namespace
 
 TEST(RoundColumn, ChoosesTheCodesOfEncodeElement) {
-    for (const auto family : {Family::mx, Family::nv, Family::integer}) {
-        for (const float step : {1.0f, 0.125f, 0.0371f, 3.0f}) expect_same_as_encode(family, step);
+    for (const auto family : kFamilies) {
+        for (const float step : {1.0f, 0.125f, 0.0371f, 3.0f})
+            expect_same_as_encode(family, step, family == Family::zeroed ? -3.0f : 0.0f);
     }
 }
 
 TEST(RoundColumn, ARowDoesNotDependOnItsPlace) {
-    for (const auto family : {Family::mx, Family::integer}) {
+    for (const auto family : kFamilies) {
         for (int rows = 1; rows < 40; ++rows) {
-            std::vector<float> targets(40, 2.6f), steps(40, 0.7f), weights(40, 1.0f);
+            std::vector<float> targets(40, 2.6f), steps(40, 0.7f), zeros(40, 0.0f),
+                weights(40, 1.0f);
             std::vector<std::uint8_t> codes(40, 99);
-            round_column(family, targets.data(), steps.data(), weights.data(), codes.data(), rows);
+            round_column(family, targets.data(), steps.data(), zeros.data(), weights.data(),
+                         codes.data(), rows);
             for (int r = 0; r < 40; ++r) {
                 EXPECT_EQ(codes[static_cast<std::size_t>(r)],
                           r < rows ? encode_element(family, 2.6f / 0.7f) : 99);

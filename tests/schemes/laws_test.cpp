@@ -30,10 +30,10 @@ std::vector<Case> cases() {
     return out;
 }
 
-// The other rules look at a group's largest magnitude alone.
+// The other rules look at a group's extremes alone.
 bool searches(const ScaleRule& rule) {
-    constexpr std::string_view from_magnitude[] = {"ocp",      "ct-round", "rceil",
-                                                   "ceil7.25", "fp-quant", "absmax"};
+    constexpr std::string_view from_magnitude[] = {"ocp",      "ct-round", "rceil", "ceil7.25",
+                                                   "fp-quant", "absmax",   "minmax"};
     return std::ranges::find(from_magnitude, rule.name) == std::end(from_magnitude);
 }
 
@@ -103,11 +103,13 @@ TEST_P(EveryRule, QuantizesZeroToZero) {
         const auto scales = scales_of(*m, scheme, rule);
         expect_sane(scales);
         const auto q = quantize(m->view(), scheme, scales);
-        for (int c = 0; c < 128; ++c) EXPECT_EQ(decode_element(scheme.family, q.code(1, c)), 0);
+        for (int c = 0; c < 128; ++c)
+            EXPECT_EQ(decode_element(scheme.family, q.code(1, c)), q.zero(1, 0));
     }
 }
 
 TEST_P(EveryRule, KeepsGroupsThatAreTinyBesideOthers) {
+    if (scheme.by_row()) return;  // a row is one group
     auto w = normal_sample(1, 256, 4);
     for (int c = 128; c < 256; ++c) w(0, c) *= 0x1p-12f;
     const auto back = dequantize(round_to_nearest(w, scheme, rule));
@@ -197,6 +199,7 @@ TEST(Searches, AreNoWorseThanWhatTheyContain) {
     EXPECT_LE(error("nvfp4", "sweep8"), error("nvfp4", "sweep4"));
     EXPECT_LE(error("nvfp4", "sweep-alternating"), error("nvfp4", "sweep"));
     EXPECT_LE(error("int4g32", "mse"), error("int4g32", "absmax"));
+    EXPECT_LE(error("int4g128a", "mse"), error("int4g128a", "minmax"));
 }
 
 TEST(MxRules, RaiseTheExponentAtTheirThreshold) {
@@ -215,6 +218,26 @@ TEST(MxRules, RaiseTheExponentAtTheirThreshold) {
             x(0, 3) = -std::ldexp(std::nextafter(low, 9.f), exponent);
             EXPECT_EQ(rule.choose(x.row(0), nullptr, 32, 1), 128 + exponent) << name;
         }
+    }
+}
+
+// A group that is nowhere near 0 on one side loses no code to it: the error of a shifted one is
+// that of its range, which a symmetric scale doubles.
+TEST(ZeroPoints, HoldTheRangeOfAGroup) {
+    auto w = normal_sample(4, 512, 11);
+    for (float& x : w.values) x = std::fabs(x);
+    const auto error = [&](std::string_view name, std::string_view rule) {
+        const Scheme& s = find_scheme(name);
+        return relative_mse(w, dequantize(round_to_nearest(w, s, find_scale_rule(rule, s.family))));
+    };
+    EXPECT_LT(error("int4g128a", "minmax"), .3 * error("int4g128", "absmax"));
+    Matrix<float> x(1, 128);
+    for (int c = 0; c < 128; ++c) x(0, c) = static_cast<float>(c % 16 - 5);
+    const Scheme& scheme = find_scheme("int4g128a");
+    for (const char* rule : {"minmax", "mse"}) {
+        const auto q = round_to_nearest(x, scheme, find_scale_rule(rule, scheme.family));
+        EXPECT_EQ(q.zero(0, 0), -3) << rule;
+        EXPECT_EQ(dequantize(q).values, x.values) << rule;
     }
 }
 

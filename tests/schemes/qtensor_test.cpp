@@ -27,15 +27,19 @@ TEST_P(EveryScheme, DecodesToElementTimesScaleOverDivisor) {
     const auto narrow = dequantize_bf16(q);
     for (int r = 0; r < 4; ++r) {
         for (int c = 0; c < 256; ++c) {
-            const auto bits = q.scales.bits(r, c / scheme.group);
-            const float unit = step(scheme.family, bits, q.scales.divisor);
-            EXPECT_EQ(q.code(r, c), encode_element(scheme.family, w(r, c) / unit));
-            const float product =
-                decode_element(scheme.family, q.code(r, c)) * decode_scale(scheme.family, bits);
+            const auto g = c / scheme.group_of(256);
+            const auto bits = q.scales.bits(r, g);
+            const float unit = step(scheme.family, bits, q.scales.divisor), zero = q.zero(r, g);
+            const float target = w(r, c) / unit;
+            EXPECT_EQ(q.code(r, c),
+                      encode_element(scheme.family, scheme.zero_points() ? target + zero : target));
+            const float element = decode_element(scheme.family, q.code(r, c)) - zero;
+            const float product = element * decode_scale(scheme.family, bits);
             EXPECT_EQ(back(r, c), product / q.scales.divisor);
-            EXPECT_EQ(bf16_to_float(narrow(r, c)), round_to_bf16(product));
-            if (scheme.family != Family::integer) {
-                EXPECT_EQ(round_to_bf16(product), product);
+            const float held = scheme.by_row() ? element : product;
+            EXPECT_EQ(bf16_to_float(narrow(r, c)), round_to_bf16(held));
+            if (scheme.family != Family::integer && scheme.family != Family::zeroed) {
+                EXPECT_EQ(round_to_bf16(held), held);
             }
         }
     }
@@ -62,16 +66,21 @@ TEST_P(EveryScheme, ReadsStridedRows) {
 TEST_P(EveryScheme, CountsItsBits) {
     const auto q = round_to_nearest(normal_sample(4, 256, 4), scheme, rule);
     const double bits = 8. * static_cast<double>(q.codes.values.size()) +
-                        scheme.scale_bits() * static_cast<double>(q.scales.bits.values.size());
-    EXPECT_DOUBLE_EQ(bits / (4 * 256), scheme.bits_per_weight());
+                        scheme.scale_bits() * static_cast<double>(q.scales.bits.values.size()) +
+                        4. * static_cast<double>(q.scales.zeros.values.size());
+    EXPECT_DOUBLE_EQ(bits / (4 * 256),
+                     scheme.bits_per_weight() + (scheme.by_row() ? 16. / 256 : 0));
+    EXPECT_EQ(row_scales(q).size(), scheme.by_row() ? 4u : 0u);
 }
 
 TEST_P(EveryScheme, RefusesColumnsThatDoNotDivide) {
     const Matrix<float> w(2, scheme.group + scheme.group / 2);
     const auto refuses = testing::ThrowsMessage<Error>(testing::HasSubstr("does not divide into"));
-    EXPECT_THAT([&] { scales_of(w, scheme, rule); }, refuses);
-    EXPECT_THAT([&] { quantize(w.view(), scheme, {}); }, refuses);
-    const Matrix<float> right(2, scheme.group);
+    if (!scheme.by_row()) {
+        EXPECT_THAT([&] { scales_of(w, scheme, rule); }, refuses);
+        EXPECT_THAT([&] { quantize(w.view(), scheme, {}); }, refuses);
+    }
+    const Matrix<float> right(2, scheme.group_of(6));
     EXPECT_THAT([&] { quantize(right.view(), scheme, {}); },
                 testing::ThrowsMessage<Error>(testing::HasSubstr("0 scales by 0")));
 }
@@ -87,7 +96,7 @@ TEST_P(EveryScheme, RefusesColumnWeightsThatAreNone) {
 TEST(Activations, AreElementTimesScaleUnderEveryOnlineRule) {
     const auto x = normal_sample(1, 256, 6);
     for (const ScaleRule& rule : all_scale_rules()) {
-        if (!rule.online) continue;
+        if (!rule.online || rule.row_scale) continue;
         const Scheme& scheme = find_scheme(rule.family == Family::mx ? "mxfp4" : "nvfp4");
         const float divisor = rule.divisor(largest_magnitude(x.view()));
         const ActivationQuantizer q{&scheme, &rule, divisor};
@@ -99,6 +108,28 @@ TEST(Activations, AreElementTimesScaleUnderEveryOnlineRule) {
             EXPECT_EQ(y(0, c), round_to_bf16(y(0, c)));
         }
         EXPECT_THROW(quantize_activation(q, x.row(0), 24, y.row(0)), Error);
+    }
+}
+
+// The scale of a row is A over the largest element, in fp32, whatever the row's length.
+TEST(Activations, OfARowAreElementsUnderItsScale) {
+    for (const auto& [name, top] : {std::pair{"int8", 127.5f}, {"fp8", 448.f}}) {
+        const Scheme& scheme = find_scheme(name);
+        const ActivationQuantizer q{&scheme, &find_scale_rule("absmax", scheme.family), 1};
+        for (const std::int64_t n : {1, 7, 100, 256}) {
+            auto x = normal_sample(1, 256, 6);
+            Matrix<float> y(1, n);
+            const float scale = quantize_activation(q, x.row(0), n, y.row(0));
+            EXPECT_EQ(scale, largest_magnitude(View<const float>{x.row(0), 1, n, n}) / top);
+            for (std::int64_t c = 0; c < n; ++c) {
+                const auto code = encode_element(scheme.family, x(0, c) / scale);
+                EXPECT_EQ(y(0, c), decode_element(scheme.family, code));
+                EXPECT_EQ(y(0, c), round_to_bf16(y(0, c)));
+            }
+            std::fill(x.values.begin(), x.values.end(), 0.f);
+            EXPECT_EQ(quantize_activation(q, x.row(0), n, y.row(0)), 1);
+            EXPECT_EQ(y(0, 0), 0);
+        }
     }
 }
 

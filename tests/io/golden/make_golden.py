@@ -58,13 +58,17 @@ def compressed(scheme_name):
     config = QuantizationConfig(config_groups={"group_0": scheme}, ignore=["lm_head"], quantization_status="frozen")
     apply_quantization_config(model, config, show_progress=False)
     linear, arguments = model.linear, scheme.weights
-    groups = linear.weight.data.float().unflatten(-1, (-1, arguments.group_size))
+    if not arguments.symmetric:
+        linear.weight.data += 0.03
+    groups = linear.weight.data.float().unflatten(-1, (-1, arguments.group_size or linear.in_features))
     low, high, factor = groups.amin(-1), groups.amax(-1), None
     if arguments.strategy == "tensor_group":
         factor = generate_gparam(low.min(), high.max())
         linear.weight_global_scale.data.copy_(factor)
-    scale, _ = calculate_qparams(low, high, arguments, global_scale=factor)
+    scale, zero = calculate_qparams(low, high, arguments, global_scale=factor)
     linear.weight_scale.data.copy_(scale)
+    if not arguments.symmetric:
+        linear.weight_zero_point.data.copy_(zero)
     if hasattr(linear, "input_global_scale"):
         linear.input_global_scale.data.fill_(672.0)
     compressor = ModelCompressor.from_pretrained_model(model)
@@ -78,5 +82,5 @@ def compressed(scheme_name):
     (here / f"config_{scheme_name.lower()}.json").write_text(json.dumps(text, indent=1) + "\n")
 
 
-for name in ("NVFP4", "MXFP4", "W4A16"):
+for name in ("NVFP4", "MXFP4", "W4A16", "W4A16_ASYM", "W8A8", "FP8_DYNAMIC"):
     compressed(name)
