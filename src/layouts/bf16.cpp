@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Dense weights, element * scale / divisor rounded to bf16, for clients that know no 4-bit type.
+// Dense weights, element * (scale / divisor) rounded to bf16, for clients that know no 4-bit type.
 // Exact for MXFP4 with divisor 1, where a value has two significant bits.
 #include <algorithm>
 

@@ -42,7 +42,7 @@ QTensor make_qtensor(const Scheme& scheme, std::int64_t rows, std::int64_t cols,
 // Rounds every element of w to its group's step: code = encode(w / step), of a scheme with zero
 // points encode(w / step + zero). Throws Error when the columns do not divide into groups.
 QTensor quantize(View<const float> w, const Scheme& scheme, Scales scales);  // (out, in)
-// (element - zero) * scale / divisor in fp32.
+// (element - zero) * (scale / divisor), each rounded to fp32.
 Matrix<float> dequantize(const QTensor& q);  // (out, in)
 // What products multiply by, (element - zero) * scale without the divisor: exact in bf16 for MX and
 // NV; rounded to bf16 for groups of integers. Where a row has one scale, the element alone, exact.
