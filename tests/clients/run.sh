@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Loads our files in other people's programs: tests/clients/run.sh HALFBYTE LOGITS [MODEL ...], the programs `halfbyte`
+# and `client_logits` of a build. Python packages (5.9 GB) go to HALFBYTE_CLIENTS, default build/clients; CLIENTS_PYTHON
+# names an interpreter that has them already.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+home=${HALFBYTE_CLIENTS:-build/clients} python=${CLIENTS_PYTHON:-}
+packages="torch==2.15.0 transformers==5.23.0 compressed-tensors==0.20.0 tokenizers==0.23.3 safetensors==0.8.0 gguf==0.19.0
+    numpy==2.4.6"
+if [ -z "$python" ]; then
+    python=$home/venv/bin/python
+    if [ ! -x "$python" ]; then
+        mkdir -p "$home"
+        python3 -m venv "$home/venv"
+        # shellcheck disable=SC2086
+        "$home/venv/bin/pip" install --quiet $packages || {
+            rm -rf "$home/venv"
+            echo "clients: skipped, pip cannot install the clients' packages"
+            exit 0
+        }
+    fi
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+PYTHONWARNINGS=ignore CUDA_VISIBLE_DEVICES='' OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} "$python" tests/clients/check.py "$1" "$2" "$work" "${@:3}"
