@@ -2,19 +2,12 @@
 #include "calibration/stream.hpp"
 
 #include <algorithm>
-#include <bit>
-#include <chrono>
 #include <limits>
 
-#include "core/error.hpp"
 #include "core/float_bits.hpp"
 
 namespace hb {
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 float largest_bf16(std::span<const std::uint16_t> values) {
     std::uint16_t most = 0;
@@ -30,39 +23,11 @@ void resize(Matrix<float>& m, std::int64_t rows, std::int64_t cols) {
     m.values.resize(static_cast<std::size_t>(rows * cols));
 }
 
-// diag(H) as weights of the scale search, floored so that a group of dead columns still has an
-// order.
-std::vector<float> column_weights(View<const float> h) {
-    std::vector<float> d(static_cast<std::size_t>(h.rows));
-    double sum = 0;
-    for (std::int64_t i = 0; i < h.rows; ++i) sum += d[static_cast<std::size_t>(i)] = h(i, i);
-    const auto mean =
-        static_cast<float>(sum / static_cast<double>(std::max<std::int64_t>(1, h.rows)));
-    for (float& x : d) x = mean > 0 ? std::max(x / mean, 1e-6f) : 1.0f;
-    return d;
-}
-
-Json report_of(const std::string& module, const LinearReport& r) {
-    return {{"name", module},
-            {"weight_mse", r.weight_mse},
-            {"output_error", r.output_error},
-            {"damping", r.damping},
-            {"failed_dampings", r.failed_dampings},
-            {"dead_columns", r.dead_columns},
-            {"seconds", r.seconds},
-            {"flops", r.flops}};
-}
-
 }  // namespace
 
 std::int64_t widest_between(const ModelConfig& c) {
     return std::max({c.heads * c.head_dim, (c.hidden + 31) / 32 * 32,
                      ((c.intermediate + 31) / 32 * kMxRowBytes + 1) / 2});
-}
-
-Json quantized_config(Json config, const QuantizationConfig& quantization) {
-    config["quantization_config"] = to_json(quantization);
-    return config;
 }
 
 Stream::Stream(const Settings& settings, const Checkpoint& checkpoint, const Kernels& kernels,
@@ -242,125 +207,6 @@ Stream::Statistics Stream::collect(const Block& block, int site) {
         statistics.largest = std::max(statistics.largest, worker.largest);
     if (!statistics.hessian.empty()) mirror_upper(statistics.hessian.view());
     return statistics;
-}
-
-Json Stream::solve(Block& block, std::int64_t layer, int site, const Statistics& statistics,
-                   std::vector<TensorToWrite>& tensors, const QuantizeHooks& hooks) {
-    Site& input = block.sites[static_cast<std::size_t>(site)];
-    if (settings_.activation_rule)
-        input.quantizer =
-            ActivationQuantizer{settings_.scheme, settings_.activation_rule,
-                                settings_.activation_rule->divisor(statistics.largest)};
-    std::vector<std::size_t> chosen;
-    std::vector<Matrix<float>> weights;
-    for (std::size_t i = 0; i < 7; ++i) {
-        const LinearName& linear = block_linears()[i];
-        if (linear.site != site) continue;
-        if (!settings_.quantizes(layer, linear.name)) {
-            block.linears[i] = load_dense(checkpoint_, settings_.config, layer, i, *run_.threads);
-            continue;
-        }
-        const std::string name = module_name(layer, linear.name) + ".weight";
-        const LinearShape shape = linear_shape(settings_.config, linear.name);
-        weights.push_back(checkpoint_.read(name, shape.out, shape.in));
-        checkpoint_.drop(name);
-        const View<float> w = weights.back().view();
-        run_.threads->loop(
-            w.rows, [&](std::int64_t r, int) { apply(input.transform, w.middle_rows(r, 1)); });
-        chosen.push_back(i);
-    }
-    if (chosen.empty()) return Json::array();
-
-    const auto start = std::chrono::steady_clock::now();
-    SiteProblem problem;
-    problem.scheme = settings_.scheme;
-    problem.options = settings_.solver;
-    problem.hessian = statistics.hessian.view();
-    for (const auto& w : weights) problem.weights.push_back(w.view());
-    const auto h =
-        statistics.hessian.empty() ? std::vector<float>{} : column_weights(problem.hessian);
-    std::vector<LinearResult> results;
-    try {
-        problem.scales = choose_scales(problem.weights, h, *settings_.scheme,
-                                       *settings_.weight_rule, *run_.threads);
-        results = settings_.quantizer->run(problem, *run_.threads);
-    } catch (const Error& error) {
-        fail("{}: {}: {}", checkpoint_.path().string(),
-             module_name(layer, block_linears()[chosen[0]].name), error.what());
-    }
-    totals_.solver_seconds += seconds_since(start);
-
-    Json report = Json::array();
-    for (std::size_t i = 0; i < chosen.size(); ++i) {
-        const std::string module = module_name(layer, block_linears()[chosen[i]].name);
-        const LinearReport& r = results[i].report;
-        report.push_back(report_of(module, r));
-        totals_.solver_flops += r.flops;
-        if (!r.failed_dampings.empty() && hooks.notice)
-            hooks.notice(fmt::format("{}: damping {} was too small {} time(s); used {}", module,
-                                     r.failed_dampings.front(), r.failed_dampings.size(),
-                                     r.damping));
-        const auto kept = std::make_shared<QTensor>(std::move(results[i].weight));
-        for (auto& tensor :
-             tensors_of(module, *kept, input.quantizer ? input.quantizer->divisor : 0)) {
-            tensor.load = [kept, load = std::move(tensor.load)] { return load(); };
-            tensors.push_back(std::move(tensor));
-        }
-        block.linears[chosen[i]] = make_linear(*kept, load_bias(checkpoint_, module, kept->rows),
-                                               input.quantizer ? &*input.quantizer : nullptr,
-                                               storage_for_many_rows(*run_.kernels), *run_.threads);
-    }
-    return report;
-}
-
-// Decides what is kept of a block whose gate and up are solved. MX has no scale that waits for
-// statistics.
-void Stream::keep_until_left(Block& block, std::int64_t layer) {
-    const ScaleRule* rule = settings_.activation_rule;
-    if (rule && rule->family == Family::mx && settings_.quantizes(layer, "mlp.down_proj")) {
-        block.sites[3].quantizer = ActivationQuantizer{settings_.scheme, rule, rule->divisor(1)};
-        kept_ = Kept::x3;
-    } else {  // x2 is kept without scales of its rows
-        const bool alone = rule && rule->row_scale;
-        kept_ = !alone && block.linears[kGate].quantized && block.linears[kUp].quantized
-                    ? Kept::x2
-                    : Kept::nothing;
-    }
-}
-
-Json Stream::quantize_block(std::int64_t layer, const WorkFolder& work,
-                            const QuantizeHooks& hooks) {
-    Block block = load_block_frame(checkpoint_, settings_.config, layer);
-    for (std::size_t site = 0; site < 4; ++site)
-        block.sites[site].transform = settings_.transforms[site];
-    std::vector<TensorToWrite> tensors;
-    Json report = Json::array();
-    for (int site = 0; site < 4; ++site) {
-        if (hooks.progress)
-            hooks.progress({layer, settings_.config.layers,
-                            fmt::format("block {}: {}", layer, kSiteNames[site])});
-        if (site == 3) keep_until_left(block, layer);
-        const Statistics statistics = collect(block, site);
-        for (auto& entry : solve(block, layer, site, statistics, tensors, hooks))
-            report.push_back(std::move(entry));
-    }
-    work.finish_block(layer, quantized_config(checkpoint_.config(), settings_.quantization),
-                      std::move(tensors), report);
-    left_ = std::move(block);
-    return report;
-}
-
-void Stream::pass_block(std::int64_t layer, const WorkFolder& work) {
-    if (tokens_.rows == 0) return;
-    if (left_) visit_site(*left_, 0, nullptr);
-    Block block = load_block_frame(checkpoint_, settings_.config, layer);
-    const Checkpoint done = Checkpoint::open(work.block_folder(layer).string());
-    load_linears(checkpoint_, done, settings_.quantization, settings_.config, layer,
-                 storage_for_many_rows(*run_.kernels), block, *run_.threads);
-    visit_site(block, 1, nullptr);
-    visit_site(block, 2, nullptr);
-    kept_ = Kept::nothing;
-    left_ = std::move(block);
 }
 
 }  // namespace hb
