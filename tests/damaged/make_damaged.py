@@ -211,7 +211,8 @@ def config_cases():
     config("eps_zero", "'rms_norm_eps'", rms_norm_eps=0)
     config("more_layers", "model.layers.1", num_hidden_layers=2)
     config("gptq", "'gptq'", quantization_config={"quant_method": "gptq"})
-    config("quantized_in_8_bits", "float-quantized", quantization_config={"quant_method": "compressed-tensors", "format": "float-quantized"})
+    config("quantized_in_6_bits", "mxfp6-pack-quantized", quantization_config={"quant_method": "compressed-tensors", "format": "mxfp6-pack-quantized"})
+    config("quantized_without_groups", "config_groups", quantization_config={"quant_method": "compressed-tensors", "format": "float-quantized"})
     for name, text, error in (("not_json", "{", "not valid JSON"), ("empty", "", "not valid JSON"),
                               ("list", "[]", "wanted a JSON object"), ("not_utf8", b'{"a":"\xff"}', "not valid JSON"),
                               ("key_twice", '{"a":1,"a":2}', "occurs twice"), ("deep", "[" * 200000, "nested"),
