@@ -94,7 +94,8 @@ def refused(bench: Bench) -> None:
     process.wait()
     other = bench.folder / "other.i32"
     other.write_bytes(bench.tokens.read_bytes()[::-1][: 4 * bench.a.length].translate(bytes(256)))
-    for changed in ({"seed": 1}, {"recipe": "gptq"}, {"scheme": "mxfp4"}, {"calibration": other}):
+    another = "nvfp4" if bench.a.scheme == "mxfp4" else "mxfp4"
+    for changed in ({"seed": 1}, {"recipe": "gptq"}, {"scheme": another}, {"calibration": other}):
         done = subprocess.run(bench.command(out, **changed), capture_output=True, text=True)
         check(done.returncode != 0, f"{changed} was not refused on resume")
         check(done.stderr.startswith("halfbyte: ") and done.stderr.count("\n") == 1, f"{changed}: {done.stderr}")
