@@ -23,11 +23,16 @@ void resize(Matrix<float>& m, std::int64_t rows, std::int64_t cols) {
     m.values.resize(static_cast<std::size_t>(rows * cols));
 }
 
+// 16-bit words that hold the codes of so many numbers
+std::int64_t code_words(std::int64_t numbers) {
+    return (numbers / 32 * kMxRowBytes + 1) / 2;
+}
+
 }  // namespace
 
 std::int64_t widest_between(const ModelConfig& c) {
     return std::max({c.heads * c.head_dim, (c.hidden + 31) / 32 * 32,
-                     ((c.intermediate + 31) / 32 * kMxRowBytes + 1) / 2});
+                     code_words((c.intermediate + 31) / 32 * 32)});
 }
 
 Stream::Stream(const Settings& settings, const Checkpoint& checkpoint, const Kernels& kernels,
@@ -99,7 +104,7 @@ void Stream::attend_sequence(const Block& block, std::int64_t sequence) {
 void Stream::keep_hidden(int thread, std::int64_t sequence, std::int64_t first) {
     Worker& worker = workers_[static_cast<std::size_t>(thread)];
     const Operand& x3 = worker.scratch.hidden;
-    worker.codes.resize(static_cast<std::size_t>((x3.size() / 32 * kMxRowBytes + 1) / 2));
+    worker.codes.resize(static_cast<std::size_t>(code_words(x3.size())));
     auto* bytes = reinterpret_cast<std::uint8_t*>(worker.codes.data());
     if (!to_mx_codes(*run_.kernels, x3, bytes)) bytes[kMxRowBytes - 1] = 0;
     between_.save(sequence, first, worker.codes);
@@ -109,7 +114,7 @@ bool Stream::load_hidden(int thread, std::int64_t sequence, std::int64_t first, 
     Worker& worker = workers_[static_cast<std::size_t>(thread)];
     Operand& x3 = worker.scratch.hidden;
     shape_operand(rows, settings_.config.intermediate, Precision::bf16, x3);
-    worker.codes.resize(static_cast<std::size_t>((x3.size() / 32 * kMxRowBytes + 1) / 2));
+    worker.codes.resize(static_cast<std::size_t>(code_words(x3.size())));
     between_.load(sequence, first, worker.codes);
     const auto* bytes = reinterpret_cast<const std::uint8_t*>(worker.codes.data());
     if (bytes[kMxRowBytes - 1] == 0) return false;

@@ -70,7 +70,7 @@ void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
         const std::string module = module_name(layer, linear.name);
         const LinearShape shape = linear_shape(config, linear.name);
         std::optional<QuantizedWeight> weight;
-        if (holds(quantized, module) || &quantized == &dense)
+        if (holds(quantized, module))
             weight = load_quantized(quantized, module, shape.out, shape.in, storage, threads);
         if (!weight) {
             block.linears[i] = load_dense(dense, config, layer, i, threads);

@@ -236,16 +236,22 @@ TEST(ModelOpt, IsKnownByItsOwnFileAlone) {
                 ThrowsMessage<Error>(HasSubstr("'quantization' is missing")));
 }
 
-TEST(Gguf, AScaleOfMinusZeroIsRefused) {
-    const TemporaryFolder folder;
-    test::write_model(folder.path / "in", with_scheme("nvfp4"));
-    const auto path = folder.path / "in/model.safetensors";
+// Puts `value` at the beginning of the tensor whose name ends so.
+template <class T>
+void overwrite(const fs::path& model, std::string_view ending, T value) {
+    const auto path = model / "model.safetensors";
     auto file = read_file(path);
     const auto header = parse_safetensors(std::as_bytes(std::span(file)), "in");
     for (const auto& e : header.entries)
-        if (e.name.ends_with("0.mlp.up_proj.weight_scale"))
-            file[header.data_offset + e.begin] = static_cast<char>(0x80);
+        if (e.name.ends_with(ending))
+            std::memcpy(file.data() + header.data_offset + e.begin, &value, sizeof(T));
     write_file(path, file);
+}
+
+TEST(Gguf, AScaleOfMinusZeroIsRefused) {
+    const TemporaryFolder folder;
+    test::write_model(folder.path / "in", with_scheme("nvfp4"));
+    overwrite(folder.path / "in", "0.mlp.up_proj.weight_scale", std::uint8_t{0x80});
     EXPECT_THAT([&] { convert_to(folder.path / "in", folder.path / "out.gguf", "gguf"); },
                 ThrowsMessage<Error>(HasSubstr("-0")));
     EXPECT_FALSE(fs::exists(folder.path / "out.gguf"));
@@ -254,14 +260,7 @@ TEST(Gguf, AScaleOfMinusZeroIsRefused) {
 TEST(Gguf, DivisorsBeyondWhatReadersTakeAreRefused) {
     const TemporaryFolder folder;
     test::write_model(folder.path / "in", with_scheme("nvfp4"));
-    const auto path = folder.path / "in/model.safetensors";
-    auto file = read_file(path);
-    const auto header = parse_safetensors(std::as_bytes(std::span(file)), "in");
-    const float tiny = 1e-38f;
-    for (const auto& e : header.entries)
-        if (e.name.ends_with("0.mlp.up_proj.weight_global_scale"))
-            std::memcpy(file.data() + header.data_offset + e.begin, &tiny, 4);
-    write_file(path, file);
+    overwrite(folder.path / "in", "0.mlp.up_proj.weight_global_scale", 1e-38f);
     for (const char* layout : {"gguf", "modelopt"})
         EXPECT_THAT([&] { convert_to(folder.path / "in", folder.path / "out", layout); },
                     ThrowsMessage<Error>(HasSubstr("the reciprocal of")));
