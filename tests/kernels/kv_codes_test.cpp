@@ -117,10 +117,18 @@ TEST(KvCodes, NanReachesTheOutput) {
     }
 }
 
-// Probabilities times scales that leave the normal numbers.
+double largest_difference(const Matrix<float>& a, const Matrix<float>& b) {
+    double largest = 0;
+    for (std::size_t i = 0; i < a.values.size(); ++i)
+        largest = std::max(largest, std::abs(static_cast<double>(a.values[i]) - b.values[i]));
+    return largest;
+}
+
+// Probabilities times scales that leave the normal numbers. The tile unit takes such a product for
+// zero (numerics.md), which a code of 127 makes 127 x 2^-126 at most, for each of the 90 keys.
 TEST(KvCodes, EveryEntryGivesTheBitsOfRefWithTinyAndHugeValues) {
     Threads one(1);
-    for (const float size : {1e-35f, 1e34f}) {
+    for (const float size : {1e-35f, 1e-32f, 1e34f}) {
         const auto q = normal_matrix(90, kDim, 1, 8), k = normal_matrix(90, kDim, 2),
                    v = normal_matrix(90, kDim, 3, size);
         KvCache cache(1, kDim, 96, Precision::bf16, true);
@@ -130,7 +138,10 @@ TEST(KvCodes, EveryEntryGivesTheBitsOfRefWithTinyAndHugeValues) {
         EXPECT_NE(wanted(89, 0), 0);
         for (const Kernels* kernels : wide_kernels()) {
             attention(*kernels, one, q.view(), 0, cache, 1, 0, out.view());
-            EXPECT_EQ(difference(wanted, out), "") << name_of(*kernels) << ' ' << size;
+            if (name_of(*kernels) == "amx" && size < 1)
+                EXPECT_LE(largest_difference(wanted, out), 90 * 127 * 0x1p-126) << size;
+            else
+                EXPECT_EQ(difference(wanted, out), "") << name_of(*kernels) << ' ' << size;
         }
     }
 }
