@@ -72,7 +72,15 @@ TEST_P(Exact, TextsAndLossAreThoseOfTheReference) {
     ::setenv("HALFBYTE_KERNELS", table, 1);
     for (const auto& [parallel, threads] : {std::pair{"1", "2"}, {"7", "1"}, {"50", "2"}})
         EXPECT_EQ(texts(model, parallel, threads), wanted) << parallel << ' ' << threads;
-    EXPECT_EQ(loss(model, "2"), wanted_loss);
+    const Json got = loss(model, "2");
+    EXPECT_EQ(got[0], wanted_loss[0]);
+    EXPECT_EQ(got[2], wanted_loss[2]);
+    // The baseline's inputs are fp32, which AMX multiplies as three bf16 terms (numerics.md): what
+    // its logits differ by is of the order of 2^-24 of their size, and so is KL's difference.
+    if (std::string_view(table) == "amx")
+        EXPECT_NEAR(got[1].get<double>(), wanted_loss[1].get<double>(), 2e-6);
+    else
+        EXPECT_EQ(got[1], wanted_loss[1]);
     ::unsetenv("HALFBYTE_KERNELS");
     EXPECT_EQ(std::count(wanted.begin(), wanted.end(), '\n'), 50);
 }
