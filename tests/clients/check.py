@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What Transformers and compressed-tensors make of our files: check.py HALFBYTE LOGITS WORK [MODEL ...]
+"""What Transformers and compressed-tensors make of our files: check.py HALFBYTE TOOLS WORK [MODEL ...], TOOLS the folder
+of client_logits and client_linears.
 
 For every model (tiny ones of models.py, and the folders named) and every scheme: the checkpoint loads without a missing,
 mismatched or unexpected key; weights that the client unpacks are the ones it loads dense, to the last bit; the bytes of
 RTN are those of the client's own compressor at the same scales; our engine's logits of the unpacked weights are the
-client's, in fp32, to 1e-3. One line a check, the last line has the counts."""
+client's, in fp32, to 1e-3; of quantized activations see activations.py. One line a check, the last line has the
+counts. HALFBYTE_DATA names a folder with the tokens of a text for models with SmolLM2's vocabulary; else they are random."""
 import contextlib
-import json
-import subprocess
+import os
 import sys
 from pathlib import Path
 
@@ -17,41 +18,16 @@ from compressed_tensors.compressors import ModelCompressor
 from compressed_tensors.quantization import QuantizationConfig, apply_quantization_config
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, CompressedTensorsConfig
-from transformers.utils import logging
 
+import activations
+import harness
 import models
+from harness import LENGTH, check, engine_logits, load, read_ids, relative, run, settings
 
-logging.set_verbosity_error()
-logging.disable_progress_bar()
-torch.set_grad_enabled(False)
-halfbyte, logits_of, work = sys.argv[1], sys.argv[2], Path(sys.argv[3])
-LENGTH = 64
-SCHEMES = {'nvfp4': [], 'nvfp4a16': [], 'mxfp4': ['--weight-scales', 'ct-round'],
-           'mxfp4a16': ['--weight-scales', 'ct-round'], 'int4g32': [], 'int4g128': [], 'int8': [], 'fp8': []}
-passed, failed = 0, []
-
-
-def check(name: str, good: bool, detail: object = '') -> None:
-    global passed
-    print('ok  ' if good else 'FAIL', name, detail, flush=True)
-    passed += good
-    if not good:
-        failed.append(name)
-
-
-def run(*arguments: object) -> None:
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f'{arguments[:2]}: {done.stderr.strip()}')
-
-
-def relative(a: torch.Tensor, b: torch.Tensor) -> float:
-    return ((a - b).norm() / b.norm()).item()
-
-
-def load(folder: Path, **options):
-    model, told = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True, **options)
-    return model.eval(), {k: v for k, v in told.items() if v}
+halfbyte, tools, work = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+CT_MX = ['--weight-scales', 'ct-round', '--activation-scales', 'ct-round']
+SCHEMES = {'nvfp4': ['--activation-scales', 'absmax'], 'nvfp4a16': [], 'mxfp4': CT_MX, 'mxfp4a16': CT_MX[:2],
+           'int4g32': [], 'int4g128': [], 'int4g128a': [], 'int8': [], 'fp8': []}
 
 
 def weights_of(model) -> dict:
@@ -64,7 +40,7 @@ def weights_of(model) -> dict:
 def compressors_bytes(dense: Path, folder: Path) -> list:
     """Names of tensors that the client's compressor, given our scales, packs otherwise."""
     ours = load_file(folder / 'model.safetensors')
-    config = json.loads((folder / 'config.json').read_text())['quantization_config']
+    config = settings(folder)['quantization_config']
     model = AutoModelForCausalLM.from_pretrained(dense, dtype=torch.float32)
     apply_quantization_config(model, QuantizationConfig.model_validate(
         {k: config[k] for k in ('config_groups', 'ignore', 'format')} | {'quantization_status': 'frozen'}))
@@ -75,45 +51,70 @@ def compressors_bytes(dense: Path, folder: Path) -> list:
         if scale.dtype == torch.uint8:
             scale = torch.pow(2.0, scale.float() - 127)
         module.weight_scale.data.copy_(scale)
-        for part in ('weight_global_scale', 'input_global_scale', 'weight_zero_point'):
+        for part in ('weight_global_scale', 'input_global_scale'):
             if hasattr(module, part) and name + '.' + part in ours:
                 getattr(module, part).data.copy_(ours[name + '.' + part])
+        if name + '.weight_zero_point' in ours:  # eight rows a word
+            words = ours[name + '.weight_zero_point'][:, None] >> 4 * torch.arange(8)[:, None] & 15
+            module.weight_zero_point.data.copy_(words.flatten(0, 1) - 8)
     ModelCompressor.from_pretrained_model(model).compress_model(model)
     theirs = model.state_dict()
     return [name for name, tensor in ours.items() if '.weight_' in name and name in theirs
             and not torch.equal(tensor.float(), theirs[name].float())]
 
 
-def engine_logits(folder: Path, tokens: Path, vocab: int) -> torch.Tensor:
-    out = work / 'logits.f32'
-    run(logits_of, folder, tokens, LENGTH, out)
-    return torch.from_numpy(np.fromfile(out, np.float32)).view(-1, LENGTH, vocab)
-
-
-def one(name: str, dense: Path, tokens: Path, scheme: str, options: list) -> None:
-    label, folder = f'{name} {scheme}:', work / f'{name}-{scheme}'
-    run(halfbyte, 'quantize', dense, folder, '--scheme', scheme, '--recipe', 'rtn', '--transform', 'none',
-        '--calibration', tokens, '--sequence-length', LENGTH, *options)
-    packed, told = load(folder, dtype=torch.bfloat16)
-    check(label + ' every key is used', not told, told)
-    unpacked = weights_of(packed)
-    loaded, _ = load(folder, dtype=torch.bfloat16, quantization_config=CompressedTensorsConfig(dequantize=True))
-    flat = {n: m.weight for n, m in loaded.named_modules() if n in unpacked}
-    worst = max((unpacked[n].float() - flat[n].float()).abs().max().item() for n in unpacked)
-    check(label + ' packed is dense', worst == 0, worst)
-    other = compressors_bytes(dense, folder)
-    check(label + ' bytes of the client\'s compressor', not other, other[:3])
-    if not scheme.endswith('a16') and not scheme.startswith('int4'):
-        return  # the client's activations are quantized too
-    ids = torch.from_numpy(np.fromfile(tokens, np.int32)).view(-1, LENGTH)[:2].long()
-    exact = AutoModelForCausalLM.from_pretrained(dense, dtype=torch.float32)  # holds the unpacked weights
+def weight_only(label: str, dense: Path, folder: Path, unpacked: dict, tokens: Path) -> None:
+    ids = read_ids(tokens)[:2]
+    exact = AutoModelForCausalLM.from_pretrained(dense, dtype=torch.float32)
     for linear, weight in unpacked.items():
         exact.get_submodule(linear).weight.data.copy_(weight)
     wanted = exact(ids).logits
-    plain = work / f'{name}-{scheme}-bf16'
+    plain = folder.with_name(folder.name + '-bf16')
     run(halfbyte, 'convert', folder, plain, '--to', 'bf16', '--allow-loss')
-    error = relative(engine_logits(plain, tokens, wanted.shape[-1])[:2], wanted)
+    error = relative(engine_logits(str(tools / 'client_logits'), plain, ids, wanted.shape[-1], work), wanted)
     check(label + ' logits are the client\'s', error < 1e-3, f'{error:.1e}')
+
+
+def greedy(label: str, folder: Path, tokens: Path) -> None:
+    """Texts are equal when every token that the client chose is our first choice after those before it."""
+    model, _ = load(folder, dtype=torch.float32)
+    prompts = read_ids(tokens)[:, :16]
+    whole = model.generate(prompts, attention_mask=torch.ones_like(prompts), do_sample=False, max_new_tokens=24,
+                           min_new_tokens=24)
+    ours = engine_logits(str(tools / 'client_logits'), folder, whole, model.config.vocab_size, work)
+    other = (ours.argmax(-1)[:, 15:-1] != whole[:, 16:]).sum().item()
+    check(label + ' greedy texts are the client\'s', other == 0, f'{other} of {whole[:, 16:].numel()} tokens differ')
+
+
+def one(name: str, dense: Path, tokens: Path, scheme: str, options: list, real: bool) -> None:
+    label, folder = f'{name} {scheme}:', work / f'{name}-{scheme}'
+    run(halfbyte, 'quantize', dense, folder, '--scheme', scheme, '--recipe', 'rtn', '--transform', 'none',
+        '--calibration', tokens, '--sequence-length', LENGTH, *options)
+    dequantize = {'quantization_config': CompressedTensorsConfig(dequantize=True)}
+    packed, told = load(folder, dtype=torch.bfloat16, **dequantize if scheme == 'int4g128a' else {})
+    check(label + ' every key is used', not told, told)
+    unpacked = weights_of(packed)
+    if scheme != 'int4g128a':  # zero points are a format that the client loads dense only
+        loaded, _ = load(folder, dtype=torch.bfloat16, **dequantize)
+        flat = {n: m.weight for n, m in loaded.named_modules() if n in unpacked}
+        worst = max((unpacked[n].float() - flat[n].float()).abs().max().item() for n in unpacked)
+        check(label + ' packed is dense', worst == 0, worst)
+    other = compressors_bytes(dense, folder)
+    check(label + ' bytes of the client\'s compressor', not other, other[:3])
+    if settings(folder)['quantization_config']['config_groups']['group_0']['input_activations']:
+        activations.both(label, halfbyte, str(tools / 'client_linears'), dense, folder, tokens, work)
+    else:
+        weight_only(label, dense, folder, unpacked, tokens)
+        if real and scheme != 'int4g128a':
+            greedy(label, folder, tokens)
+
+
+def write_tokens(dense: Path, tokens: Path) -> None:
+    vocab, text = settings(dense)['vocab_size'], None
+    if vocab == 49152 and os.environ.get('HALFBYTE_DATA'):
+        text = Path(os.environ['HALFBYTE_DATA']) / 'wikitext2/smollm2-test-148x2048.i32'
+    ids = np.fromfile(text, np.int32, 8 * LENGTH) if text else np.random.default_rng(1).integers(3, vocab, 8 * LENGTH)
+    ids.astype(np.int32).tofile(tokens)
 
 
 def main() -> None:
@@ -121,19 +122,18 @@ def main() -> None:
     for name in models.CONFIGS:
         folders[name] = work / name
         models.make(name, folders[name])
-    folders |= {Path(f).name: Path(f) for f in sys.argv[4:]}
-    for name, dense in folders.items():
-        vocab = json.loads((dense / 'config.json').read_text())['vocab_size']
+    given = {Path(f).name: Path(f) for f in sys.argv[4:]}
+    for name, dense in (folders | given).items():
         tokens = work / f'{name}.i32'
-        np.random.default_rng(1).integers(3, vocab, 8 * LENGTH, dtype=np.int32).tofile(tokens)
+        write_tokens(dense, tokens)
         for scheme, options in SCHEMES.items():
             try:
                 with open(work / 'stderr', 'w') as bars, contextlib.redirect_stderr(bars):
-                    one(name, dense, tokens, scheme, options)
+                    one(name, dense, tokens, scheme, options, name in given)
             except Exception as error:  # one client's refusal is a result
                 check(f'{name} {scheme}', False, f'{type(error).__name__}: {str(error)[:300]}')
-    print(f'clients: {passed} passed, {len(failed)} failed')
-    sys.exit(bool(failed))
+    print(f'clients: {harness.passed} passed, {len(harness.failed)} failed')
+    sys.exit(bool(harness.failed))
 
 
 main()

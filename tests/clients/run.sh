@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
-# Loads our files in other people's programs: tests/clients/run.sh HALFBYTE LOGITS [MODEL ...], the programs `halfbyte`
-# and `client_logits` of a build. Python packages (5.9 GB) go to HALFBYTE_CLIENTS, default build/clients; CLIENTS_PYTHON
+# Loads our files in other people's programs: tests/clients/run.sh BUILD [MODEL ...], BUILD a folder with the programs
+# `halfbyte`, `tests/client_logits` and `tests/client_linears`. Python packages (5.9 GB) go to HALFBYTE_CLIENTS, default build/clients; CLIENTS_PYTHON
 # names an interpreter that has them already.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -23,4 +23,5 @@ if [ -z "$python" ]; then
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-PYTHONWARNINGS=ignore CUDA_VISIBLE_DEVICES='' OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} "$python" tests/clients/check.py "$1" "$2" "$work" "${@:3}"
+PYTHONWARNINGS=ignore CUDA_VISIBLE_DEVICES='' OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} "$python" tests/clients/check.py \
+    "$1/halfbyte" "$1/tests" "$work" "${@:2}"

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""W4A4 and W8A8 as Transformers emulates them: every linear on identical inputs, and the loss of the whole model.
+
+Both sides quantize the input of a linear in fp32 by the same rule, so that outputs differ by the order of sums. In a whole
+model an input on the border between two codes falls to one side or the other, hence losses are compared."""
+import json
+from functools import partial
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import torch
+from compressed_tensors.compressors.nvfp4 import base
+
+from harness import LENGTH, check, kl, load, read_ids, relative, run
+
+LINEARS = ('self_attn.q_proj', 'self_attn.k_proj', 'self_attn.v_proj', 'self_attn.o_proj', 'mlp.gate_proj', 'mlp.up_proj',
+           'mlp.down_proj')
+
+
+def watched(model, ids: torch.Tensor) -> tuple[dict, dict, torch.Tensor]:
+    """Inputs and outputs of every linear, and the logits."""
+    seen_in, seen_out, hooks = {}, {}, []
+
+    def watch(name):
+        def hook(module, given, result):
+            seen_in[name], seen_out[name] = given[0].flatten(0, -2), result.flatten(0, -2)
+        return hook
+
+    for name, module in model.named_modules():
+        if name.endswith(LINEARS):
+            hooks.append(module.register_forward_hook(watch(name)))
+    logits = model(ids).logits
+    for hook in hooks:
+        hook.remove()
+    return seen_in, seen_out, logits
+
+
+def linears(label: str, program: str, folder: Path, model, ids: torch.Tensor, work: Path) -> None:
+    seen_in, seen_out, _ = watched(model, ids)
+    names = [f'model.layers.{layer}.{linear}' for layer in range(model.config.num_hidden_layers) for linear in LINEARS]
+    given, got = work / 'inputs.f32', work / 'outputs.f32'
+    np.concatenate([seen_in[n].float().numpy().ravel() for n in names]).tofile(given)
+    run(program, folder, given, ids.numel(), got)
+    values, at, worst = torch.from_numpy(np.fromfile(got, np.float32)), 0, (0.0, '')
+    for name in names:
+        wanted = seen_out[name]
+        ours = values[at:at + wanted.numel()].view(wanted.shape)
+        at += wanted.numel()
+        worst = max(worst, (relative(ours, wanted), name))
+    check(label + ' linears are the client\'s', at == values.numel() and worst[0] < 1e-3, f'{worst[0]:.1e} {worst[1]}')
+
+
+def loss(label: str, halfbyte: str, dense: Path, folder: Path, baseline, model, tokens: Path, work: Path) -> None:
+    ids, report = read_ids(tokens), work / 'loss.json'
+    theirs = kl(baseline(ids).logits, model(ids).logits)
+    run(halfbyte, 'eval', folder, '--tokens', tokens, '--window', LENGTH, '--reference', dense, '--kl-stride', 1,
+        '--json', report)
+    ours = json.loads(report.read_text())['kl']
+    check(label + ' KL is the client\'s', abs(ours - theirs) <= .01, f'{ours:.4f} and {theirs:.4f}')
+
+
+def both(label: str, halfbyte: str, program: str, dense: Path, folder: Path, tokens: Path, work: Path) -> None:
+    # FP4 is unpacked in fp32, as the client does it for other formats, and not rounded to bf16.
+    wide = partial(base.unpack_fp4_from_uint8, dtype=torch.float32)
+    with mock.patch.object(base, 'unpack_fp4_from_uint8', wide):
+        model, _ = load(folder, dtype=torch.float32)
+        model(read_ids(tokens)[:1])  # unpacks the weights
+    baseline, _ = load(dense, dtype=torch.float32)
+    linears(label, program, folder, model, read_ids(tokens)[:2], work)
+    loss(label, halfbyte, dense, folder, baseline, model, tokens, work)
