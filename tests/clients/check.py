@@ -116,6 +116,19 @@ def one(name: str, dense: Path, tokens: Path, scheme: str, options: list) -> Non
     check(label + ' logits are the client\'s', error < 1e-3, f'{error:.1e}')
 
 
+def rotated(name: str, dense: Path, tokens: Path) -> None:
+    """A rotation that is folded into the weights is none of the client's business."""
+    label, folder = f'{name} int8 rotated offline:', work / f'{name}-rotated'
+    run(halfbyte, 'quantize', dense, folder, '--scheme', 'int8', '--recipe', 'rtn', '--transform', 'hadamard:16',
+        '--rotation', 'offline', '--calibration', tokens, '--sequence-length', LENGTH)
+    model, told = load(folder, dtype=torch.float32)
+    check(label + ' every key is used', not told, told)
+    ids = torch.from_numpy(np.fromfile(tokens, np.int32)).view(-1, LENGTH)[:2].long()
+    wanted = AutoModelForCausalLM.from_pretrained(dense, dtype=torch.float32)(ids).logits
+    error = relative(model(ids).logits, wanted)
+    check(label + ' logits are near those of the dense model', error < 0.1, f'{error:.1e}')
+
+
 def main() -> None:
     folders = {}
     for name in models.CONFIGS:
@@ -132,6 +145,7 @@ def main() -> None:
                     one(name, dense, tokens, scheme, options)
             except Exception as error:  # one client's refusal is a result
                 check(f'{name} {scheme}', False, f'{type(error).__name__}: {str(error)[:300]}')
+        rotated(name, dense, tokens)
     print(f'clients: {passed} passed, {len(failed)} failed')
     sys.exit(bool(failed))
 
