@@ -65,7 +65,8 @@ void choose_transforms(const QuantizeOptions& options, Settings& s) {
             options.rotation, s.recipe->name, s.scheme->name);
     if (!online) {
         s.rotation = {offline_transform(text, options, "hidden_size", s.config.hidden),
-                      offline_transform(text, options, "head_dim", s.config.head_dim)};
+                      offline_transform(text, options, "head_dim", s.config.head_dim),
+                      {}};
         s.quantization.residual = s.rotation->residual.text();
         s.quantization.heads = s.rotation->heads.text();
     }
@@ -132,7 +133,9 @@ std::set<std::string> quantized_weights(const Settings& settings) {
 Checkpoint rotated_for(const Settings& settings, Checkpoint dense) {
     if (!settings.rotation) return dense;
     const std::set<std::string> quantized = quantized_weights(settings);
-    return rotate_offline(std::move(dense), *settings.rotation,
+    OfflineRotation rotation = *settings.rotation;
+    rotation.order = channels_by_norms(dense);
+    return rotate_offline(std::move(dense), rotation,
                           [&](const std::string& name) { return quantized.contains(name); });
 }
 

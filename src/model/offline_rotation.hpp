@@ -4,8 +4,10 @@
 // weights. The model computes what it did, while the inputs of q, k, v, gate, up and o are rotated.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "io/checkpoint.hpp"
 #include "model/config.hpp"
@@ -14,9 +16,15 @@
 namespace hb {
 
 struct OfflineRotation {
-    Transform residual;  // R, whose block divides the hidden size
-    Transform heads;     // S, whose block divides the size of a head
+    Transform residual;                    // R, whose block divides the hidden size
+    Transform heads;                       // S, whose block divides the size of a head
+    std::vector<std::int64_t> order = {};  // of h's channels, before R; empty: as they are
 };
+
+// By the size of the norms' weights, the mean of |g| / mean |g| over the blocks' norms. Were g the
+// same within each block of R, rounding x R would be rounding (x g) R; the nearer it is to that,
+// the less of the rounding of large channels meets large weights.
+std::vector<std::int64_t> channels_by_norms(const Checkpoint& dense);
 
 // The dense model, each tensor rotated when it is read. A tied head is untied: it takes the final
 // norm's weight. `wide`: names of tensors that are presented in fp32, as they are to be quantized;

@@ -112,7 +112,7 @@ protected:
         const ModelConfig config = parse_config(open().config(), "test");
         return rotate_offline(open(),
                               {parse_transform(residual, config.hidden, 7),
-                               parse_transform(heads, config.head_dim, 7)},
+                               parse_transform(heads, config.head_dim, 7), order},
                               wide ? all : none);
     }
     Checkpoint with(DerivedTensor other) const {
@@ -124,6 +124,7 @@ protected:
     }
     TemporaryFolder folder;
     std::string path = folder.path;
+    std::vector<std::int64_t> order = {};  // of the 32 channels
 };
 
 // fp32 sums in another basis: a few 1e-6 here; ten times that is a bug.
@@ -135,6 +136,10 @@ TEST_P(OfflineRotationOf, HasTheLogitsOfTheModel) {
         EXPECT_EQ(model.config().value("tie_word_embeddings", false), false);
         EXPECT_LT(difference(wanted, logits_of(model)), 3e-5) << name;
     }
+    for (std::int64_t c = 0; c < 32; ++c) order.push_back(11 * c % 32);
+    for (const char* residual : {"none", "randomized-hadamard:8"})
+        EXPECT_LT(difference(wanted, logits_of(rotated(residual, "dct:4"))), 3e-5);
+    order = channels_by_norms(open());
     EXPECT_LT(difference(wanted, logits_of(rotated("none", "hadamard:2"))), 3e-5);
     EXPECT_LT(difference(wanted, logits_of(rotated("gsr:4", "none"))), 3e-5);
 }
@@ -152,6 +157,33 @@ TEST_P(OfflineRotationOf, NeedsEveryTensorThatItChanges) {
         ++changed;
     }
     EXPECT_GE(changed, 3 + 2 * 9);
+}
+
+TEST_P(OfflineRotationOf, PutsChannelsOfLikeNormsTogether) {
+    const auto norm = [&](int layer, const char* name) {
+        return whole(open(), "model.layers." + std::to_string(layer) + "." + name + ".weight");
+    };
+    const auto size_of = [&](std::int64_t c) {
+        double size = 0;
+        for (const int layer : {0, 1})
+            for (const char* name : {"input_layernorm", "post_attention_layernorm"}) {
+                const Matrix<float> g = norm(layer, name);
+                double sum = 0;
+                for (const float x : g.values) sum += std::fabs(x);
+                size += std::fabs(g(0, c)) / sum;
+            }
+        return size;
+    };
+    const auto channels = channels_by_norms(open());
+    ASSERT_TRUE(std::is_permutation(channels.begin(), channels.end(),
+                                    [] {
+                                        std::vector<std::int64_t> all(32);
+                                        for (std::int64_t c = 0; c < 32; ++c)
+                                            all[static_cast<std::size_t>(c)] = c;
+                                        return all;
+                                    }()
+                                        .begin()));
+    for (std::size_t i = 1; i < 32; ++i) EXPECT_LE(size_of(channels[i - 1]), size_of(channels[i]));
 }
 
 TEST_P(OfflineRotationOf, FoldsNormsBeforeItRotates) {
@@ -175,6 +207,7 @@ TEST_P(OfflineRotationOf, FoldsNormsBeforeItRotates) {
 }
 
 TEST_P(OfflineRotationOf, GivesTheSameRowsHoweverTheyAreRead) {
+    order = channels_by_norms(open());
     const Checkpoint wide = rotated(), narrow = rotated("randomized-hadamard:16", "dct:4", false);
     for (const TensorInfo& info : wide.tensors()) {
         if (info.stored_type != "derived" || info.shape.size() != 2) continue;
@@ -205,8 +238,8 @@ TEST_P(OfflineRotationOf, RefusesBlocksThatDoNotDivide) {
         EXPECT_THAT([&] { rotate_offline(open(), rotation, all); },
                     testing::ThrowsMessage<Error>(testing::HasSubstr(what)));
     };
-    refuses({wide, good}, "hidden_size is not a multiple of 64");
-    refuses({good, wide}, "head_dim is not a multiple of 64");
+    refuses({wide, good, {}}, "hidden_size is not a multiple of 64");
+    refuses({good, wide, {}}, "head_dim is not a multiple of 64");
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, OfflineRotationOf,
@@ -219,10 +252,11 @@ TEST(OfflineRotation, OfRealModels) {
     std::istringstream parts(models);
     for (std::string path; std::getline(parts, path, ':');) {
         const ModelConfig config = parse_config(Checkpoint::open(path).config(), path);
-        const Checkpoint model = rotate_offline(Checkpoint::open(path),
-                                                {parse_transform("auto", config.hidden, 0),
-                                                 parse_transform("auto", config.head_dim, 0)},
-                                                all);
+        const Checkpoint model = rotate_offline(
+            Checkpoint::open(path),
+            {parse_transform("auto", config.hidden, 0), parse_transform("auto", config.head_dim, 0),
+             channels_by_norms(Checkpoint::open(path))},
+            all);
         const double error = difference(logits_of(Checkpoint::open(path)), logits_of(model));
         RecordProperty(path, std::to_string(error));
         std::printf("%s: %.2e\n", path.c_str(), error);
