@@ -19,6 +19,18 @@ nvfp4-rtn-hadamard16 | --scheme nvfp4 --recipe rtn --transform hadamard:16 --wei
 nvfp4-gptq | --scheme nvfp4 --recipe gptq --weight-scales absmax --activation-scales absmax
 nvfp4-mr-gptq-paper-rules | --scheme nvfp4 --recipe mr-gptq --transform hadamard:16 --weight-scales fp-quant-mse --activation-scales absmax
 nvfp4-mr-gptq | --scheme nvfp4 --recipe mr-gptq
+mxfp4-none | --scheme mxfp4 --recipe mr-gptq --transform none
+mxfp4-offline | --scheme mxfp4 --recipe mr-gptq --rotation offline
+mxfp4-offline+down | --scheme mxfp4 --recipe mr-gptq --rotation offline+down
+nvfp4-none | --scheme nvfp4 --recipe mr-gptq --transform none
+nvfp4-offline | --scheme nvfp4 --recipe mr-gptq --rotation offline
+nvfp4-offline+down | --scheme nvfp4 --recipe mr-gptq --rotation offline+down
+mxfp4a16-none | --scheme mxfp4a16 --recipe mr-gptq --transform none
+mxfp4a16-offline | --scheme mxfp4a16 --recipe mr-gptq --rotation offline
+mxfp4a16-offline+down | --scheme mxfp4a16 --recipe mr-gptq --rotation offline+down
+nvfp4a16-none | --scheme nvfp4a16 --recipe mr-gptq --transform none
+nvfp4a16-offline | --scheme nvfp4a16 --recipe mr-gptq --rotation offline
+nvfp4a16-offline+down | --scheme nvfp4a16 --recipe mr-gptq --rotation offline+down
 mxfp4a16-mr-gptq | --scheme mxfp4a16 --recipe mr-gptq
 nvfp4a16-mr-gptq | --scheme nvfp4a16 --recipe mr-gptq
 int4g32-gptq | --scheme int4g32 --recipe gptq'

@@ -37,13 +37,9 @@ void write_assets(const Checkpoint& checkpoint, const fs::path& out) {
 void write_output(const Settings& settings, const Checkpoint& checkpoint, const WorkFolder& work,
                   const Json& run) {
     std::vector<Checkpoint> parts;
-    std::set<std::string> replaced;
-    for (std::int64_t layer = 0; layer < settings.config.layers; ++layer) {
+    for (std::int64_t layer = 0; layer < settings.config.layers; ++layer)
         parts.push_back(Checkpoint::open(work.block_folder(layer).string()));
-        for (const LinearName& linear : block_linears())
-            if (settings.quantizes(layer, linear.name))
-                replaced.insert(module_name(layer, linear.name) + ".weight");
-    }
+    const std::set<std::string> replaced = quantized_weights(settings);
     std::vector<TensorToWrite> tensors;
     for (const TensorInfo& info : checkpoint.tensors())
         if (!replaced.contains(info.name)) tensors.push_back(copy_of(checkpoint, info));

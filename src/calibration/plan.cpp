@@ -60,8 +60,9 @@ double free_bytes(std::filesystem::path folder) {
 }  // namespace
 
 Json plan_quantization(const QuantizeOptions& options) {
-    const Checkpoint checkpoint = Checkpoint::open(options.model);
-    const Settings s = make_settings(options, checkpoint);
+    Checkpoint dense = Checkpoint::open(options.model);
+    const Settings s = make_settings(options, dense);
+    const Checkpoint checkpoint = rotated_for(s, std::move(dense));
     if (std::filesystem::exists(options.out) && !std::filesystem::is_empty(options.out) &&
         !options.resume)
         fail("{} is not empty; choose another folder, or --resume to go on with it",
@@ -74,13 +75,15 @@ Json plan_quantization(const QuantizeOptions& options) {
     }
     const double tokens = s.needs_calibration() ? static_cast<double>(sequences * length) : 0;
     const Work work = count(s, tokens);
-    double output = work.weights * s.scheme->bits_per_weight() / 8, dense = 0;
+    double output = 0;
+    const auto quantized = quantized_weights(s);
     for (const TensorInfo& info : checkpoint.tensors()) {
         double elements = 1;
         for (const auto n : info.shape) elements *= static_cast<double>(n);
-        dense += elements * (info.dtype == "F32" ? 4 : 2);
+        output += elements * (quantized.contains(info.name) ? s.scheme->bits_per_weight() / 8
+                              : info.dtype == "F32"         ? 4
+                                                            : 2);
     }
-    output += std::max(0.0, dense - work.weights * 2);
 
     Threads threads(options.threads);
     const double rate =

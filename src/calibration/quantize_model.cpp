@@ -38,13 +38,14 @@ Json describe_calibration(const QuantizeOptions& options, const Matrix<std::int3
             {"digest", fmt::format("{:016x}", digest(std::as_bytes(std::span(tokens.values))))}};
 }
 
-Matrix<std::int32_t> sampled_rows(const QuantizeOptions& options, const Checkpoint& checkpoint,
-                                  const WorkFolder& work, const Kernels& kernels, Threads& threads,
+// From the model as it is, also when it is quantized rotated.
+Matrix<std::int32_t> sampled_rows(const QuantizeOptions& options, const WorkFolder& work,
+                                  const Kernels& kernels, Threads& threads,
                                   const QuantizeHooks& hooks) {
     if (auto rows = work.sampled_tokens(kSampledSequences, kSampledLength)) return std::move(*rows);
     LoadOptions load;
     load.baseline_precision = Precision::bf16;
-    const Decoder decoder = load_decoder(checkpoint, threads, load);
+    const Decoder decoder = load_decoder(Checkpoint::open(options.model), threads, load);
     auto rows =
         generate_rows(decoder, kernels, threads, kSampledSequences, kSampledLength, options.seed,
                       [&](std::int64_t step) {
@@ -123,17 +124,17 @@ Json quantize_blocks(const Settings& settings, const QuantizeOptions& options,
 
 Json quantize_model(const QuantizeOptions& options, const QuantizeHooks& hooks) {
     const auto start = std::chrono::steady_clock::now();
-    const Checkpoint checkpoint = Checkpoint::open(options.model);
-    const Settings settings = make_settings(options, checkpoint);
+    Checkpoint dense = Checkpoint::open(options.model);
+    const Settings settings = make_settings(options, dense);
     const Kernels& kernels = pick_kernels();
     Threads threads(options.threads);
 
     const bool calibrates = settings.needs_calibration(),
                sampled = calibrates && options.calibration.empty();
     Matrix<std::int32_t> tokens;
-    if (!options.calibration.empty()) tokens = rows_from_file(options, checkpoint, settings.config);
+    if (!options.calibration.empty()) tokens = rows_from_file(options, dense, settings.config);
     if (!calibrates) tokens = {};
-    Json run = describe(settings, options, checkpoint);
+    Json run = describe(settings, options, dense);
     run["calibration"] = describe_calibration(options, tokens, sampled);
     const WorkFolder work(options.out, run, options.resume);
     if (work.finished()) {
@@ -141,7 +142,12 @@ Json quantize_model(const QuantizeOptions& options, const QuantizeHooks& hooks) 
         done["finished"] = true;
         return done;
     }
-    if (sampled) tokens = sampled_rows(options, checkpoint, work, kernels, threads, hooks);
+    if (sampled) tokens = sampled_rows(options, work, kernels, threads, hooks);
+    const Checkpoint checkpoint = rotated_for(settings, std::move(dense));
+    if (settings.rotation && settings.config.tied && hooks.notice)
+        hooks.notice(
+            "the embedding and the head are untied: the head takes the weight of the final norm, "
+            "both are written");
 
     StreamTotals totals;
     std::vector<double> gflops;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calibration/settings.hpp"
 
+#include <algorithm>
+
 #include "core/error.hpp"
 #include "model/model_tensors.hpp"
 
@@ -34,8 +36,49 @@ void check_shapes(const Settings& settings, const Checkpoint& checkpoint) {
     }
 }
 
+constexpr std::string_view kRotations[] = {"online", "offline", "offline+down"};
+
 std::string_view pick(const std::string& option, std::string_view fallback) {
     return option.empty() ? fallback : std::string_view(option);
+}
+
+Transform offline_transform(std::string_view text, const QuantizeOptions& options, const char* what,
+                            std::int64_t size) {
+    try {
+        return parse_transform(text, size, options.seed);
+    } catch (const Error& error) {
+        fail("--rotation {}: {} is {}: {}", options.rotation, what, size, error.what());
+    }
+}
+
+void choose_transforms(const QuantizeOptions& options, Settings& s) {
+    if (std::find(std::begin(kRotations), std::end(kRotations), options.rotation) ==
+        std::end(kRotations))
+        fail("unknown rotation '{}'; choose one of: {}", options.rotation,
+             fmt::join(kRotations, ", "));
+    const bool online = options.rotation == "online";
+    const std::string_view text = pick(options.transform, s.recipe->transform(*s.scheme));
+    if (!online && text == "none")
+        fail(
+            "--rotation {} has nothing to rotate: {} with {} has no transform; add --transform "
+            "hadamard:16, or another of: halfbyte list transforms",
+            options.rotation, s.recipe->name, s.scheme->name);
+    if (!online) {
+        s.rotation = {offline_transform(text, options, "hidden_size", s.config.hidden),
+                      offline_transform(text, options, "head_dim", s.config.head_dim),
+                      {}};
+        s.quantization.residual = s.rotation->residual.text();
+        s.quantization.heads = s.rotation->heads.text();
+    }
+    std::string* texts[4] = {&s.quantization.qkv, &s.quantization.o, &s.quantization.gate_up,
+                             &s.quantization.down};
+    for (const LinearName& linear : block_linears()) {
+        const auto site = static_cast<std::size_t>(linear.site);
+        if (online || (linear.site == 3 && options.rotation == "offline+down"))
+            s.transforms[site] =
+                parse_transform(text, linear_shape(s.config, linear.name).in, options.seed);
+        *texts[site] = s.transforms[site].text();
+    }
 }
 
 }  // namespace
@@ -71,19 +114,29 @@ Settings make_settings(const QuantizeOptions& options, const Checkpoint& checkpo
     s.quantization.ignore.insert(s.quantization.ignore.end(), options.ignore.begin(),
                                  options.ignore.end());
     s.quantization.seed = options.seed;
-    std::string* texts[4] = {&s.quantization.qkv, &s.quantization.o, &s.quantization.gate_up,
-                             &s.quantization.down};
-    for (const LinearName& linear : block_linears()) {
-        const auto site = static_cast<std::size_t>(linear.site);
-        s.transforms[site] =
-            parse_transform(pick(options.transform, s.recipe->transform(*s.scheme)),
-                            linear_shape(s.config, linear.name).in, options.seed);
-        *texts[site] = s.transforms[site].text();
-    }
+    choose_transforms(options, s);
     check_patterns(s, options.ignore);
     check_shapes(s, checkpoint);
     check_layout(s.quantization);
     return s;
+}
+
+std::set<std::string> quantized_weights(const Settings& settings) {
+    std::set<std::string> names;
+    for (std::int64_t layer = 0; layer < settings.config.layers; ++layer)
+        for (const LinearName& linear : block_linears())
+            if (settings.quantizes(layer, linear.name))
+                names.insert(module_name(layer, linear.name) + ".weight");
+    return names;
+}
+
+Checkpoint rotated_for(const Settings& settings, Checkpoint dense) {
+    if (!settings.rotation) return dense;
+    const std::set<std::string> quantized = quantized_weights(settings);
+    OfflineRotation rotation = *settings.rotation;
+    rotation.order = channels_by_norms(dense);
+    return rotate_offline(std::move(dense), rotation,
+                          [&](const std::string& name) { return quantized.contains(name); });
 }
 
 Json describe(const Settings& s, const QuantizeOptions& options, const Checkpoint& checkpoint) {
@@ -98,6 +151,10 @@ Json describe(const Settings& s, const QuantizeOptions& options, const Checkpoin
                           {"o", s.quantization.o},
                           {"gate_up", s.quantization.gate_up},
                           {"down", s.quantization.down}};
+    if (s.rotation)
+        json["rotation"] = {{"applied", options.rotation},
+                            {"residual", s.quantization.residual},
+                            {"heads", s.quantization.heads}};
     json["weight_scales"] = s.quantization.weight_rule;
     json["activation_scales"] = s.quantization.activation_rule;
     json["damping"] = s.solver.damping;

@@ -4,11 +4,14 @@
 #pragma once
 
 #include <array>
+#include <optional>
+#include <set>
 
 #include "calibration/quantize_model.hpp"
 #include "io/checkpoint.hpp"
 #include "io/quantization_config.hpp"
 #include "model/config.hpp"
+#include "model/offline_rotation.hpp"
 #include "recipes/recipe.hpp"
 
 namespace hb {
@@ -20,7 +23,8 @@ struct Settings {
     const Quantizer* quantizer = nullptr;
     const ScaleRule* weight_rule = nullptr;
     const ScaleRule* activation_rule = nullptr;  // null: inputs stay in bf16
-    std::array<Transform, 4> transforms;         // by site
+    std::array<Transform, 4> transforms;         // by site, online
+    std::optional<OfflineRotation> rotation;
     QuantizerOptions solver;
     QuantizationConfig quantization;
 
@@ -36,6 +40,12 @@ struct Settings {
 // Throws Error on anything that cannot work: an unknown name, a pattern that matches nothing, a
 // dimension that does not divide, a model that is quantized already, tensors that are missing.
 Settings make_settings(const QuantizeOptions& options, const Checkpoint& checkpoint);
+
+// Names of the weights that become codes.
+std::set<std::string> quantized_weights(const Settings& settings);
+
+// The dense model as it is quantized: itself, or rotated offline.
+Checkpoint rotated_for(const Settings& settings, Checkpoint dense);
 
 // What must be the same for a resumed run to give the same bytes; run.json starts with it.
 Json describe(const Settings& settings, const QuantizeOptions& options,

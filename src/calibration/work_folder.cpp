@@ -2,6 +2,7 @@
 #include "calibration/work_folder.hpp"
 
 #include <cstring>
+#include <set>
 
 #include "core/error.hpp"
 #include "core/file.hpp"
@@ -10,19 +11,26 @@ namespace hb {
 namespace fs = std::filesystem;
 namespace {
 
-// A finished run.json holds the description's keys and more; a started one holds just the
+// A finished run.json holds the description's keys and "layers"; a started one holds just the
 // description.
 void check_same(const fs::path& file, const Json& description) {
     const Json before = Json::parse(read_file(file), nullptr, false);
     if (!before.is_object()) fail("{}: not JSON; remove the folder and start again", file.string());
-    for (const auto& [key, value] : description.items()) {
-        if (!before.contains(key) || before[key] != value)
+    std::set<std::string> keys;
+    for (const Json* run : {&before, &description})
+        for (const auto& [key, value] : run->items())
+            if (key != "layers") keys.insert(key);
+    const auto shown = [](const Json& run, const std::string& key) {
+        return run.contains(key) ? run[key].dump() : "absent";
+    };
+    for (const std::string& key : keys) {
+        const std::string was = shown(before, key), now = shown(description, key);
+        if (was != now)
             fail(
                 "{}: cannot resume: \"{}\" was {}, now it is {}. Use the same model, data and "
                 "options, or another "
                 "output folder",
-                file.string(), key, before.contains(key) ? before[key].dump() : "absent",
-                value.dump());
+                file.string(), key, was, now);
     }
 }
 

@@ -82,6 +82,8 @@ Json describe(const std::string& model, const Checkpoint& checkpoint) {
         j["activation_scales"] = q->activation_rule;
         j["transforms"] = {
             {"qkv", q->qkv}, {"o", q->o}, {"gate_up", q->gate_up}, {"down", q->down}};
+        if (q->residual != "none" || q->heads != "none")
+            j["folded"] = {{"residual", q->residual}, {"heads", q->heads}};
         j["ignore"] = q->ignore;
     }
     const Totals totals = count(checkpoint, c);
@@ -130,6 +132,10 @@ void print_facts(const Json& j) {
         for (const auto& [site, transform] : j["transforms"].items())
             sites += (sites.empty() ? "" : ", ") + site + " " + text(transform);
         facts.rows.push_back({"transforms", sites});
+        if (j.contains("folded"))
+            facts.rows.push_back({"in the weights", "residual stream " +
+                                                        text(j["folded"]["residual"]) + ", heads " +
+                                                        text(j["folded"]["heads"])});
     }
     facts.rows.push_back({"linear layers", total_text(j["linears"])});
     facts.rows.push_back({"everything", total_text(j["all"])});

@@ -102,8 +102,13 @@ Action define_quantize(CLI::App& app) {
     app.add_option("--recipe", o.recipe, "see halfbyte list recipes")
         ->type_name("NAME")
         ->capture_default_str();
-    app.add_option("--transform", o.transform, "KIND:BLOCK, auto or none, at all four sites")
-        ->type_name("NAME");
+    app.add_option("--transform", o.transform, "KIND:BLOCK, auto or none")->type_name("NAME");
+    app.add_option("--rotation", o.rotation,
+                   "where the transform is applied: online (all four sites, while the model runs), "
+                   "offline (all but down's input, folded into the weights: any client runs it) or "
+                   "offline+down (down's input online)")
+        ->type_name("WHERE")
+        ->capture_default_str();
     app.add_option("--weight-scales", o.weight_rule, "see halfbyte list scale-rules")
         ->type_name("RULE");
     app.add_option("--activation-scales", o.activation_rule, "see halfbyte list scale-rules")

@@ -124,6 +124,30 @@ Checkpoint Checkpoint::open(const std::string& model) {
     return Checkpoint(std::move(source));
 }
 
+Checkpoint Checkpoint::derive(Checkpoint stored, Json config, std::vector<DerivedTensor> tensors) {
+    Source& source = *stored.source_;
+    std::vector<StoredTensor> made;
+    for (DerivedTensor& wanted : tensors) {
+        const StoredTensor& from = numbers(source, wanted.from);
+        StoredTensor tensor;
+        tensor.info = {std::move(wanted.name), std::move(wanted.dtype), from.info.shape,
+                       from.info.stored_bytes, "derived"};
+        tensor.type = find_stored_type("F32");
+        tensor.file = from.file;
+        tensor.begin = from.begin;
+        tensor.derivation = std::make_shared<Derivation>(Derivation{from, std::move(wanted.make)});
+        made.push_back(std::move(tensor));
+    }
+    for (StoredTensor& tensor : made) {
+        const auto same = [&](const auto& other) { return other.info.name == tensor.info.name; };
+        std::erase_if(source.tensors, same);
+        source.tensors.push_back(std::move(tensor));
+    }
+    source.config = std::move(config);
+    source.sort();
+    return stored;
+}
+
 const fs::path& Checkpoint::path() const {
     return source_->path;
 }

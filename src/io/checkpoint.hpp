@@ -32,12 +32,22 @@ struct TensorInfo {
 // Rows [first, first + count) of a quantized weight; on any thread.
 using QuantizedRows = std::function<QTensor(std::int64_t first, std::int64_t count)>;
 
+// A tensor computed from a stored one of the same shape whenever its rows are read, on any thread.
+struct DerivedTensor {
+    using Rows = std::function<Matrix<float>(std::int64_t first, std::int64_t count)>;
+    std::string name, from, dtype;  // dtype: F32, F16 or BF16, to which it is rounded
+    // Rows [first, first + count) of the tensor, made of any rows of `from`.
+    std::function<Matrix<float>(const Rows& from, std::int64_t first, std::int64_t count)> make;
+};
+
 struct Source;
 
 class Checkpoint {
 public:
     // Checks every header; throws Error on the first thing that is wrong. Reads no tensor data.
     static Checkpoint open(const std::string& model);
+    // `stored` with another config.json, and with these tensors beside its own or in their place.
+    static Checkpoint derive(Checkpoint stored, Json config, std::vector<DerivedTensor> tensors);
     ~Checkpoint();
     Checkpoint(Checkpoint&&) noexcept;
     Checkpoint& operator=(Checkpoint&&) noexcept;

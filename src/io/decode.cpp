@@ -136,6 +136,12 @@ std::optional<Matrix<std::uint16_t>> decode_bf16_rows(const Source& source,
 
 Matrix<float> decode_stored_rows(const Source& source, const StoredTensor& tensor,
                                  std::int64_t first, std::int64_t count, std::int64_t cols) {
+    if (const Derivation* derivation = tensor.derivation.get())
+        return derivation->make(
+            [&](std::int64_t begin, std::int64_t n) {
+                return decode_rows(source, derivation->from, begin, n, cols);
+            },
+            first, count);
     Matrix<float> out;
     const auto& type = *tensor.type;
     const bool vector = tensor.info.shape.size() < 2;
@@ -164,6 +170,8 @@ Matrix<float> decode_rows(const Source& source, const StoredTensor& tensor, std:
     auto out = decode_stored_rows(source, tensor, first, count, cols);
     if (tensor.info.dtype == "BF16" && tensor.type->name != "BF16")
         for (auto& x : out.values) x = round_to_bf16(x);
+    if (tensor.info.dtype == "F16" && tensor.type->name != "F16")
+        for (auto& x : out.values) x = f16_to_float(float_to_f16(x));
     return out;
 }
 

@@ -63,6 +63,8 @@ Json provenance_of(const QuantizationConfig& c) {
     json["weight_scales"] = c.weight_rule;
     json["activation_scales"] = c.activation_rule;
     json["transforms"] = {{"qkv", c.qkv}, {"o", c.o}, {"gate_up", c.gate_up}, {"down", c.down}};
+    if (c.residual != "none" || c.heads != "none")
+        json["folded"] = {{"residual", c.residual}, {"heads", c.heads}};
     json["seed"] = c.seed;
     return json;
 }
@@ -149,6 +151,15 @@ const Scheme& read_group(const Json& config, const std::string& format) {
     return scheme;
 }
 
+void read_transforms(const Json& json, const char* field,
+                     std::initializer_list<std::pair<const char*, std::string*>> texts) {
+    const Json* transforms = find(json, field);
+    if (!transforms) return;
+    if (!transforms->is_object())
+        fail("{}: '{}' is {}, wanted an object", kWhere, field, shown(*transforms));
+    for (const auto& [name, text] : texts) *text = text_or(*transforms, name, "none");
+}
+
 void read_provenance(const Json& json, QuantizationConfig& c) {
     if (const auto name = text_or(json, "scheme", std::string(c.scheme->name));
         name != c.scheme->name)
@@ -156,13 +167,9 @@ void read_provenance(const Json& json, QuantizationConfig& c) {
              c.scheme->name);
     c.weight_rule = text_or(json, "weight_scales", "");
     c.activation_rule = text_or(json, "activation_scales", c.activation_rule);
-    if (const Json* transforms = find(json, "transforms")) {
-        if (!transforms->is_object())
-            fail("{}: 'transforms' is {}, wanted an object", kWhere, shown(*transforms));
-        for (const auto& [name, text] :
-             {std::pair{"qkv", &c.qkv}, {"o", &c.o}, {"gate_up", &c.gate_up}, {"down", &c.down}})
-            *text = text_or(*transforms, name, "none");
-    }
+    read_transforms(json, "transforms",
+                    {{"qkv", &c.qkv}, {"o", &c.o}, {"gate_up", &c.gate_up}, {"down", &c.down}});
+    read_transforms(json, "folded", {{"residual", &c.residual}, {"heads", &c.heads}});
     const Json* seed = find(json, "seed");
     if (seed && !seed->is_number_unsigned())
         fail("{}: 'seed' is {}, wanted a whole number", kWhere, shown(*seed));

@@ -22,6 +22,9 @@ struct QuantizationConfig {
     std::vector<std::string> ignore;           // modules left alone: names or "re:..." patterns
     // The online transform of each site, as parse_transform reads it: qkv, o, gate_up, down.
     std::string qkv = "none", o = "none", gate_up = "none", down = "none";
+    // Rotations that are folded into the weights, which no reader needs: of the residual stream,
+    // and of what heads take from v.
+    std::string residual = "none", heads = "none";
     std::uint64_t seed = 0;
 
     bool online_transform() const {

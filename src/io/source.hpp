@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,6 +19,8 @@
 
 namespace hb {
 
+struct Derivation;
+
 struct StoredTensor {
     TensorInfo info;
     const StoredType* type = nullptr;  // null: not numbers, raw bytes only
@@ -27,6 +30,12 @@ struct StoredTensor {
     float divisor = 1;              // of FP4 blocks
     std::optional<float> original;  // what the file says this number is the reciprocal of
     std::optional<float> value;     // presented instead of the bytes: a single F32
+    std::shared_ptr<const Derivation> derivation;  // gives the numbers instead of the bytes
+};
+
+struct Derivation {
+    StoredTensor from;
+    decltype(DerivedTensor::make) make;
 };
 
 struct Source {

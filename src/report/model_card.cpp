@@ -69,6 +69,9 @@ Table recipe_table(const Json& run) {
     for (const auto& [site, transform] : transforms.items())
         add(("transform at " + site).c_str(),
             transform.is_string() ? transform.get<std::string>() : transform.dump());
+    const Json rotation = run.value("rotation", Json::object());
+    add("residual stream, rotated in the weights", text_of(rotation, "residual"));
+    add("heads of v, rotated in the weights", text_of(rotation, "heads"));
     const Json calibration = run.value("calibration", Json::object());
     const std::string source = text_of(calibration, "source");
     if (!source.empty() && source != "none")
@@ -148,6 +151,11 @@ constexpr std::string_view kRotated =
     "refuse the folder instead of misreading it. Tensor names and packing are "
     "compressed-tensors'.\n";
 
+constexpr std::string_view kFolded =
+    "The residual stream and the heads of v are rotated, and norms have unit weights: both are "
+    "folded into the\n"
+    "weights, so that no client needs to know. Embedding and head are two tensors.\n";
+
 }  // namespace
 
 std::string model_card(const Json& run) {
@@ -169,6 +177,7 @@ std::string model_card(const Json& run) {
     }
     card += kLoad;
     card += rotated(run) ? kRotated : kPlain;
+    if (run.contains("rotation")) card += kFolded;
     return card;
 }
 

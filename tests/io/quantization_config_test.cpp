@@ -77,6 +77,7 @@ TEST_P(EveryScheme, ConfigComesBackFromJson) {
     auto c = config_of(find_scheme(GetParam().name));
     for (const bool transform : {false, true}) {
         if (transform) c.qkv = "hadamard:64";
+        if (!transform) c.residual = "gsr:16";  // in the weights, which anyone reads
         c.seed = transform ? 7 : 0;
         const Json json = to_json(c);
         EXPECT_EQ(json["quant_method"], transform ? "halfbyte" : "compressed-tensors");
@@ -84,6 +85,7 @@ TEST_P(EveryScheme, ConfigComesBackFromJson) {
         ASSERT_TRUE(back);
         EXPECT_EQ(to_json(*back), json);
         EXPECT_EQ(back->qkv, c.qkv);
+        EXPECT_EQ(back->residual, c.residual);
         EXPECT_EQ(back->ignore, c.ignore);
     }
 }

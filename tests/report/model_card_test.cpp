@@ -56,6 +56,14 @@ TEST(ModelCard, SaysWhoCanLoadIt) {
     EXPECT_THAT(model_card(a_run("none")), Not(HasSubstr("quant_method: halfbyte")));
 }
 
+TEST(ModelCard, SaysWhatIsFoldedIntoTheWeights) {
+    Json run = a_run("none");
+    EXPECT_THAT(model_card(run), Not(HasSubstr("folded")));
+    run["rotation"] = {{"applied", "offline"}, {"residual", "gsr:64"}, {"heads", "gsr:32"}};
+    for (const char* text : {"gsr:64", "gsr:32", "folded", "quant_method: compressed-tensors"})
+        EXPECT_THAT(model_card(run), HasSubstr(text));
+}
+
 TEST(ModelCard, TellsNothingAboutTheMachine) {
     EXPECT_THAT(model_card(a_run("none")), Not(HasSubstr("someone")));
 }
