@@ -39,7 +39,7 @@ std::vector<std::byte> dense(const Contents& c, const QuantizedLinear& linear) {
 }  // namespace
 
 Notes write_bf16(const Contents& c, const std::filesystem::path& out, const WriteOptions& options) {
-    refuse_rotation(c, "bf16", "convert to halfbyte, or quantize with --transform none");
+    refuse_rotation(c, "bf16", "convert to halfbyte, or quantize with --rotation offline");
     refuse_rounding(c, options);
     if (!options.allow_loss)
         for (const auto& linear : c.linears)

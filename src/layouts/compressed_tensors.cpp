@@ -61,7 +61,8 @@ Notes write_compressed_tensors(const Contents& c, const std::filesystem::path& o
                                const WriteOptions& options) {
     constexpr std::string_view kName = "compressed-tensors";
     need_quantized(c, kName);
-    refuse_rotation(c, kName, "convert to halfbyte or fp-quant, or quantize with --transform none");
+    refuse_rotation(c, kName,
+                    "convert to halfbyte or fp-quant, or quantize with --rotation offline");
     refuse_factor(c, kName,
                   "convert to halfbyte, fp-quant or gguf, or quantize with another scale rule");
     refuse_rounding(c, options);

@@ -239,7 +239,7 @@ Json own_config(const Contents& c) {
 Notes write_gguf_model(const Contents& c, const std::filesystem::path& out,
                        const WriteOptions& options) {
     refuse_rotation(c, "gguf",
-                    "convert to halfbyte or fp-quant, or quantize with --transform none");
+                    "convert to halfbyte or fp-quant, or quantize with --rotation offline");
     for (const auto& tensor : c.tensors)
         if (tensor.rounds && tensor.stored_type != "Q8_0" && !options.allow_loss)
             fail(

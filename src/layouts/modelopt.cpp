@@ -43,7 +43,7 @@ Notes write_modelopt(const Contents& c, const std::filesystem::path& out,
     need_quantized(c, "modelopt");
     refuse_rotation(c, "modelopt",
                     "convert to halfbyte or fp-quant, or quantize with "
-                    "--transform none");
+                    "--rotation offline");
     refuse_rounding(c, options);
     const bool inputs = c.quantization->scheme->quantized_activations;
     auto tensors = tensors_of_linears(c, inputs);

@@ -47,7 +47,7 @@ TEST(Refused, RotationsWhereClientsWouldIgnoreThem) {
     auto o = with_scheme("nvfp4");
     o.transform = "hadamard:64";
     for (const char* layout : {"compressed-tensors", "modelopt", "gguf", "bf16"})
-        expect_refused(o, layout, "rotated online", "--transform none");
+        expect_refused(o, layout, "rotated online", "--rotation offline");
     o.transform = "dct:64";
     expect_refused(o, "fp-quant", "dct:64", "convert to halfbyte");
     o.transform = "hadamard:8";
