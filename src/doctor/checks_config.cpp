@@ -66,7 +66,7 @@ bool rotated_online(const Settings& s) {
     const Json* sites = at(s.own, "transforms");
     if (!sites || !sites->is_object()) return false;
     for (const auto& [site, transform] : sites->items())
-        if (transform != "none") return true;
+        if (is_rotation(transform)) return true;
     return false;
 }
 

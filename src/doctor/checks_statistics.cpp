@@ -133,7 +133,7 @@ bool says_rotated(const Settings& s) {
     for (const char* field : {"transforms", "folded"}) {
         if (!s.own.is_object() || !s.own.contains(field) || !s.own[field].is_object()) continue;
         for (const auto& [site, transform] : s.own[field].items())
-            if (transform != "none" && site != "heads") return true;
+            if (is_rotation(transform) && site != "heads") return true;
     }
     const auto init = s.json.is_object() ? s.json.find("transform_init") : s.json.end();
     return init != s.json.end() && *init != "identity" && s.method == "fp_quant";

@@ -130,5 +130,6 @@ bool ignored(const Patient& patient, const std::string& module);
 // The group that a module belongs to; null when there is none.
 const Targets* targets_of(const Patient& patient, const std::string& module);
 bool is_linear(const std::string& module);  // by its name
+bool is_rotation(const Json& transform);    // "hadamard:64", not "none" or "identity:32"
 
 }  // namespace hb::doctor

@@ -108,6 +108,12 @@ bool known_architecture(const Json& config) {
 
 }  // namespace
 
+bool is_rotation(const Json& transform) {
+    if (!transform.is_string()) return false;
+    const auto text = transform.get<std::string>();
+    return text != "none" && !text.starts_with("identity");
+}
+
 void read_settings(Patient& p, Findings& findings) {
     const std::string where = p.gguf ? p.path.filename().string() : "config.json";
     if (p.config) {
