@@ -18,6 +18,7 @@
 #include "doctor/checks.hpp"
 #include "io/checkpoint.hpp"
 #include "io/source.hpp"
+#include "model/model_tensors.hpp"
 
 namespace hb::doctor {
 namespace {
@@ -30,7 +31,9 @@ constexpr double kPaired = 0.8, kUneven = 4, kEven = 1.6;
 
 std::optional<Checkpoint> open(const Patient& p) {
     try {
-        return Checkpoint::open(p.path.string());
+        auto checkpoint = Checkpoint::open(p.path.string());
+        check_model_tensors(checkpoint, *p.model);
+        return checkpoint;
     } catch (const Error&) {
         return std::nullopt;  // what is wrong is found elsewhere
     }

@@ -65,7 +65,8 @@ void check_expected(const Patient& p, const Expected& e, Findings& findings) {
         findings.add("tensor-missing", tensor_name(p, e.module, part),
                      part == kBias ? shown({e.weight[0]}) : shown(e.weight) + " wanted");
     };
-    if (!m || (!m->quantized() && !m->has(kWeight))) return missing(kWeight);
+    const bool codes_wanted = m && m->quantized() && p.style != Style::gguf;  // check_packing
+    if (!m || !(m->has(kWeight) || m->has(kCodes) || codes_wanted)) return missing(kWeight);
     if (const Tensor* weight = p.tensor(*m, kWeight)) {
         want_shape(*weight, e.weight, findings);
         if (p.style != Style::gguf) want_dtype(*weight, {"BF16", "F16", "F32"}, findings);
