@@ -78,7 +78,7 @@ std::function<void(const Patient&)> invert(std::string tensor) {
 // Weights of this value in a tensor of that many bytes.
 std::function<void(const Patient&)> fill(std::string tensor, char value, std::size_t bytes) {
     return [=](const Patient& p) {
-        for (std::size_t i = 0; i < bytes; ++i) p.poke(tensor, value, i);
+        p.patch(tensor, [&](char* data) { std::fill_n(data, bytes, value); });
     };
 }
 // The place of the second tensor in the header, by name.
@@ -368,8 +368,9 @@ const std::vector<Fault>& faults() {
          kUp + ".weight_global_scale"},
         {"magnitude-absurd", kGguf, "mxfp4",
          [](const Patient& p) {
-             for (std::size_t b = 0; b < 128 * 2; ++b)
-                 p.poke("blk.0.ffn_up.weight", std::uint8_t{90}, 17 * b);
+             p.patch("blk.0.ffn_up.weight", [](char* data) {
+                 for (std::size_t b = 0; b < 128 * 2; ++b) data[17 * b] = 90;
+             });
          },
          "blk.0.ffn_up"},
         {"fused-scales-differ", kCt, "nvfp4", scale_by(kQ + ".weight_global_scale", 2),

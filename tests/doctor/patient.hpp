@@ -53,9 +53,8 @@ struct Patient {
     fs::path weights() const { return gguf() ? path : path / "model.safetensors"; }
     std::string text(const char* name) const { return read_file(path / name); }
 
-    // Writes `value` over the bytes `at` of the tensor.
-    template <class T>
-    void poke(const std::string& tensor, T value, std::size_t at = 0) const {
+    // Gives `knife` the bytes of the tensor where they lie.
+    void patch(const std::string& tensor, const std::function<void(char*)>& knife) const {
         auto file = read_file(weights());
         const auto bytes = std::as_bytes(std::span(file));
         std::size_t begin = 0;
@@ -68,8 +67,12 @@ struct Patient {
                 if (e.name == tensor) begin = header.data_offset + e.begin;
         }
         if (begin == 0) throw std::runtime_error("no tensor " + tensor);
-        std::memcpy(file.data() + begin + at, &value, sizeof(T));
+        knife(file.data() + begin);
         write_file(weights(), file);
+    }
+    template <class T>
+    void poke(const std::string& tensor, T value, std::size_t at = 0) const {
+        patch(tensor, [&](char* data) { std::memcpy(data + at, &value, sizeof(T)); });
     }
     // Of one F32.
     float number(const std::string& tensor) const {
