@@ -100,7 +100,8 @@ void check_coverage(const Patient& p, Findings& findings) {
         if (m.quantized() && ignored(p, name))
             findings.add("ignored-but-quantized", name,
                          fmt::format("on the list '{}'", p.settings.ignore_name), list);
-        else if (!m.quantized() && m.has(kWeight) && is_linear(name) && targets_of(p, name) &&
+        else if (!m.quantized() && m.has(kWeight) && is_linear(name) &&
+                 p.tensor(m, kWeight)->shape.size() == 2 && targets_of(p, name) &&
                  !ignored(p, name))
             findings.add("dense-but-not-ignored", name,
                          fmt::format("{}, not on the list '{}'", p.tensor(m, kWeight)->dtype,

@@ -41,15 +41,16 @@ bool exactly_reversible(float stored) {
            1 / std::nextafter(x, INFINITY) != stored;
 }
 
+// By the rule that is recorded; without a record FP-Quant's own is taken, which has it.
 bool wants_factor(const Patient& p, const Module& m) {
     if (m.family != Family::mx) return false;
-    if (p.style == Style::fp_quant) return true;
-    if (!p.settings.own.is_object()) return false;
-    const auto it = p.settings.own.find("weight_scales");
-    if (it == p.settings.own.end() || !it->is_string()) return false;
-    for (const auto& rule : all_scale_rules())
-        if (rule.family == Family::mx && *it == rule.name) return rule.divisor(1) != 1;
-    return false;
+    if (p.settings.own.is_object()) {
+        const auto it = p.settings.own.find("weight_scales");
+        for (const auto& rule : all_scale_rules())
+            if (it != p.settings.own.end() && rule.family == Family::mx && *it == rule.name)
+                return rule.divisor(1) != 1;
+    }
+    return p.style == Style::fp_quant;
 }
 
 void check_magnitude(const Patient& p, const std::string& name, const Module& m, float stored,
@@ -76,7 +77,13 @@ void check_factor(const Patient& p, const std::string& name, const Module& m, Fi
     if (!m.has(kGlobal) || (three && usable(divisor) && divisor != 3))
         findings.add("factor-three-missing", tensor_name(p, name, kGlobal),
                      m.has(kGlobal) ? fmt::format("{}, wanted 3", divisor) : "absent");
-    if (three && m.input_divisor && usable(*m.input_divisor) && *m.input_divisor != 3)
+}
+
+// FP-Quant's clients divide the scales of MXFP4 inputs by this.
+void check_input_factor(const Patient& p, const std::string& name, const Module& m,
+                        Findings& findings) {
+    if (p.style != Style::fp_quant || m.family != Family::mx || !m.input_divisor) return;
+    if (usable(*m.input_divisor) && *m.input_divisor != 3)
         findings.add("factor-three-missing", tensor_name(p, name, kInput),
                      fmt::format("{}, wanted 3", *m.input_divisor));
 }
@@ -158,6 +165,7 @@ void check_global_scales(const Patient& p, Findings& findings) {
             continue;
         }
         if (wants_factor(p, m)) check_factor(p, name, m, findings);
+        check_input_factor(p, name, m, findings);
         check_magnitude(p, name, m, m.divisor.value_or(1), findings);
     }
 }

@@ -13,7 +13,7 @@ namespace hb::doctor {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::uint64_t kMaxConfig = 4 << 20, kMaxIndex = 32 << 20;
+constexpr std::uint64_t kMaxConfig = 4 << 20, kMaxIndex = 64 << 20;
 constexpr const char* kSingle = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 
@@ -27,18 +27,25 @@ std::optional<Json> read_json(const Patient& p, const char* name, std::uint64_t 
     }
 }
 
+// Keys sorted, unlike those of Json: an index of experts has a hundred thousand.
 void read_index(Patient& p, Findings& findings) {
-    const auto json = read_json(p, kIndex, kMaxIndex, findings);
-    if (!json) return;
-    const auto map = json->find("weight_map");
-    if (map == json->end() || !map->is_object()) {
-        findings.add("json-unreadable", kIndex, "'weight_map' is missing or not an object", true);
-        return;
+    std::string text;
+    try {
+        text = read_text(p.path / kIndex, kMaxIndex);
+    } catch (const Error& error) {
+        return findings.add("json-unreadable", kIndex, error.what());
     }
+    const auto json = nlohmann::json::parse(text, nullptr, false);
+    if (json.is_discarded() || !json.is_object() || !json.contains("weight_map") ||
+        !json["weight_map"].is_object())
+        return findings.add(
+            "json-unreadable", kIndex,
+            json.is_discarded() ? "not valid JSON" : "'weight_map' is missing or not an object",
+            true);
     p.index.emplace();
-    for (const auto& [tensor, file] : map->items())
+    for (const auto& [tensor, file] : json["weight_map"].items())
         (*p.index)[tensor] = file.is_string() ? file.get<std::string>() : "";
-    if (const auto meta = json->find("metadata"); meta != json->end() && meta->is_object())
+    if (const auto meta = json.find("metadata"); meta != json.end() && meta->is_object())
         if (const auto size = meta->find("total_size");
             size != meta->end() && size->is_number_unsigned())
             p.index_size = size->get<std::uint64_t>();

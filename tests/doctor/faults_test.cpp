@@ -363,6 +363,8 @@ const std::vector<Fault>& faults() {
          kUp + ".weight_global_scale"},
         {"factor-three-missing", kFp, "mxfp4", remove(kUp + ".weight_global_scale"),
          kUp + ".weight_global_scale"},
+        {"factor-three-missing", kFp, "mxfp4", poke(kUp + ".act_global_scale", 1.f),
+         kUp + ".act_global_scale"},
         {"factor-three-missing", "halfbyte", "mxfp4",
          quantization([](Json& q) { q["halfbyte"]["weight_scales"] = "fp-quant"; }),
          kUp + ".weight_global_scale"},
