@@ -142,9 +142,7 @@ bool says_rotated(const Settings& s) {
     return init != s.json.end() && *init != "identity" && s.method == "fp_quant";
 }
 
-}  // namespace
-
-void check_permutation(const Patient& p, Findings& findings) {
+void guess_permutation(const Patient& p, Findings& findings) {
     if (!p.model || p.split) return;
     const auto from = open(p);
     if (!from) return;
@@ -161,7 +159,7 @@ void check_permutation(const Patient& p, Findings& findings) {
                              "halves", order.halves, order.neighbours));
 }
 
-void check_rotated(const Patient& p, Findings& findings) {
+void guess_rotated(const Patient& p, Findings& findings) {
     if (!p.model || p.split) return;
     const auto from = open(p);
     if (!from) return;
@@ -183,6 +181,24 @@ void check_rotated(const Patient& p, Findings& findings) {
     if (said || middle > kEven) return;
     const Order order = order_of(*from, p, false);  // of random weights it says nothing
     if (order.enough && order.halves < kPaired) findings.add("rotation-unrecorded", where, value);
+}
+
+// Reading stops at the first scale that is none, which is found elsewhere.
+void quietly(void (*guess)(const Patient&, Findings&), const Patient& p, Findings& findings) {
+    try {
+        guess(p, findings);
+    } catch (const Error&) {
+    }
+}
+
+}  // namespace
+
+void check_permutation(const Patient& p, Findings& findings) {
+    quietly(guess_permutation, p, findings);
+}
+
+void check_rotated(const Patient& p, Findings& findings) {
+    quietly(guess_rotated, p, findings);
 }
 
 }  // namespace hb::doctor

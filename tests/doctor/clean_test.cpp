@@ -70,6 +70,20 @@ TEST(CleanModel, ShardsAndTheirIndexToo) {
     EXPECT_EQ(worse_than_notes(examine(patient.path.string(), threads)), "");
 }
 
+TEST(Examination, DoesNotDependOnThreads) {
+    const TemporaryFolder folder;
+    test::ModelOptions o;  // with every scale that there is
+    test::write_model(folder.path / "m", o);
+    std::string texts[2];
+    for (const int i : {0, 1}) {
+        Threads threads(1 + 2 * i);
+        for (const auto& f : examine((folder.path / "m").string(), threads).findings)
+            texts[i] += fmt::format("{} {} {}\n", f.kind->name, f.where, f.value);
+    }
+    EXPECT_EQ(texts[0], texts[1]);
+    EXPECT_NE(texts[0].find("fused-scales-differ"), std::string::npos);
+}
+
 TEST(CleanModel, AModelThatIsNotThereIsNoFinding) {
     Threads threads(1);
     EXPECT_THROW(examine("/nowhere/at/all", threads), std::exception);
