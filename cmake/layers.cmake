@@ -44,13 +44,14 @@ hb_layer(io USES core formats schemes transforms)
 hb_layer(text USES core LINKS PkgConfig::PCRE2 PkgConfig::UTF8PROC)
 hb_layer(model USES core schemes transforms io text)
 hb_layer(layouts USES core formats schemes transforms io text model)
+hb_layer(doctor USES core formats schemes io model LINKS PkgConfig::PCRE2)
 hb_layer(engine USES core formats schemes transforms kernels io text model)
 hb_layer(calibration USES core formats schemes transforms kernels quantizers recipes io text model engine
          report)
 hb_layer(eval USES core io text model engine)
 hb_layer(report USES core)
 hb_layer(cli USES core formats schemes transforms kernels quantizers recipes io text model layouts
-         engine calibration eval report LINKS CLI11::CLI11)
+         doctor engine calibration eval report LINKS CLI11::CLI11)
 
 # gcc 12 sees an overlap in "text" + std::string where there is none (its bug 105651).
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)

@@ -14,13 +14,14 @@
 namespace hb {
 namespace {
 
-constexpr std::array<Command, 8> kCommands = {{
+constexpr std::array<Command, 9> kCommands = {{
     {"quantize", "turn a model into a 4-bit checkpoint", define_quantize},
     {"eval", "perplexity, and KL and top-1 agreement against a reference", define_eval},
     {"run", "generate text from a prompt", define_run},
     {"bench", "speed of a model, or of random weights, beside the machine's limits", define_bench},
     {"inspect", "architecture, scheme, tensors and bits per weight of a model", define_inspect},
     {"convert", "the same model in another layout, exactly, with a proof", define_convert},
+    {"doctor", "what is wrong with a finished checkpoint of anyone's, and the cure", define_doctor},
     {"list", "what can be named: schemes, scale rules, transforms, recipes, layouts, ...",
      define_list},
     {"sample", "write token rows drawn from a model, for calibration or evaluation", define_sample},
@@ -79,6 +80,8 @@ int run_command_line(int argc, const char* const* argv) {
     std::signal(SIGPIPE, SIG_IGN);
     try {
         return parse_and_run(argc, argv);
+    } catch (const ExitStatus& status) {
+        return status.value;
     } catch (const ClosedPipe&) {
         return 128 + SIGPIPE;
     } catch (const std::bad_alloc&) {

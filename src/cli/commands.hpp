@@ -15,6 +15,11 @@ namespace hb {
 
 using Action = std::function<void()>;
 
+// Thrown by an action that has said all and ends with another status than 0.
+struct ExitStatus {
+    int value;
+};
+
 struct Command {
     std::string_view name, help;
     Action (*define)(CLI::App& app);
@@ -26,6 +31,7 @@ Action define_run(CLI::App& app);
 Action define_bench(CLI::App& app);
 Action define_inspect(CLI::App& app);
 Action define_convert(CLI::App& app);
+Action define_doctor(CLI::App& app);
 Action define_list(CLI::App& app);
 Action define_sample(CLI::App& app);
 

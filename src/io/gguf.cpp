@@ -135,7 +135,7 @@ void read_shape(Reader& in, GgufTensor& tensor, const std::string& file) {
     }
 }
 
-GgufTensor read_tensor(Reader& in, const std::string& file) {
+GgufTensor read_tensor(Reader& in, const std::string& file, bool loosely) {
     GgufTensor tensor;
     tensor.name = in.string("a tensor's name");
     if (tensor.name.empty() || tensor.name.size() > kMaxName)
@@ -143,6 +143,10 @@ GgufTensor read_tensor(Reader& in, const std::string& file) {
     read_shape(in, tensor, file);
     const auto number = in.number<std::uint32_t>(tensor.name);
     tensor.type = find_ggml_type(number);
+    if (!tensor.type && loosely) {
+        tensor.begin = in.number<std::uint64_t>(tensor.name);
+        return tensor;
+    }
     if (!tensor.type)
         fail("{}: tensor '{}' has the unsupported type {}", file, printable(tensor.name),
              type_name(number));
@@ -198,10 +202,9 @@ void index_names(Gguf& gguf) {
             fail("{}: tensor '{}' occurs twice", gguf.file, printable(gguf.tensors[i].name));
 }
 
-}  // namespace
-
-Gguf parse_gguf(std::span<const std::byte> bytes, const std::string& file) {
-    Gguf gguf;
+// Returns where the header ends.
+std::uint64_t parse(std::span<const std::byte> bytes, const std::string& file, bool loosely,
+                    Gguf& gguf) {
     gguf.file = file;
     gguf.bytes = bytes;
     Reader in(bytes, file);
@@ -224,12 +227,34 @@ Gguf parse_gguf(std::span<const std::byte> bytes, const std::string& file) {
         if (!gguf.values.emplace(key, in.value(key)).second)
             fail("{}: key '{}' occurs twice", file, printable(key));
     }
-    for (std::uint64_t i = 0; i < tensors; ++i) gguf.tensors.push_back(read_tensor(in, file));
+    for (std::uint64_t i = 0; i < tensors; ++i)
+        gguf.tensors.push_back(read_tensor(in, file, loosely));
     std::sort(gguf.tensors.begin(), gguf.tensors.end(), [](const auto& a, const auto& b) {
         return std::tie(a.begin, a.name) < std::tie(b.begin, b.name);
     });
+    return in.at();
+}
+
+}  // namespace
+
+Gguf parse_gguf(std::span<const std::byte> bytes, const std::string& file) {
+    Gguf gguf;
+    const auto header = parse(bytes, file, false, gguf);
     index_names(gguf);
-    place_tensors(gguf, in.at(), bytes.size());
+    place_tensors(gguf, header, bytes.size());
+    return gguf;
+}
+
+Gguf parse_gguf_loosely(std::span<const std::byte> bytes, const std::string& file) {
+    Gguf gguf;
+    const auto header = parse(bytes, file, true, gguf);
+    const auto alignment = alignment_of(gguf);
+    const auto base = (header + alignment - 1) & ~(alignment - 1);
+    for (std::size_t i = 0; i < gguf.tensors.size(); ++i) {
+        auto& tensor = gguf.tensors[i];
+        if (__builtin_add_overflow(tensor.begin, base, &tensor.begin)) tensor.begin = ~0ull;
+        gguf.names.emplace(tensor.name, i);
+    }
     return gguf;
 }
 

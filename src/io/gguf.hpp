@@ -67,5 +67,8 @@ struct Gguf {
 
 // `bytes` is the whole file and must outlive the result.
 Gguf parse_gguf(std::span<const std::byte> bytes, const std::string& file);
+// The same for looking at a damaged or foreign file: a tensor may lie anywhere, and one of an
+// unknown type has none and no bytes.
+Gguf parse_gguf_loosely(std::span<const std::byte> bytes, const std::string& file);
 
 }  // namespace hb

@@ -189,7 +189,8 @@ int dtype_bytes(std::string_view dtype) {
     return 0;
 }
 
-SafetensorsHeader parse_safetensors(std::span<const std::byte> bytes, const std::string& file) {
+SafetensorsHeader parse_safetensors_loosely(std::span<const std::byte> bytes,
+                                            const std::string& file) {
     const auto text = header_text(bytes, file);
     SafetensorsHeader header;
     header.data_offset = 8 + text.size();
@@ -206,6 +207,11 @@ SafetensorsHeader parse_safetensors(std::span<const std::byte> bytes, const std:
     std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
         return std::tie(a.begin, a.end, a.name) < std::tie(b.begin, b.end, b.name);
     });
+    return header;
+}
+
+SafetensorsHeader parse_safetensors(std::span<const std::byte> bytes, const std::string& file) {
+    auto header = parse_safetensors_loosely(bytes, file);
     check_extents(header, bytes.size() - header.data_offset, file);
     return header;
 }

@@ -35,6 +35,9 @@ int dtype_bytes(std::string_view dtype);
 
 // `bytes` is the whole file; `file` names it in errors.
 SafetensorsHeader parse_safetensors(std::span<const std::byte> bytes, const std::string& file);
+// The same whatever the extents are, for looking at a damaged file: a tensor may lie anywhere.
+SafetensorsHeader parse_safetensors_loosely(std::span<const std::byte> bytes,
+                                            const std::string& file);
 
 struct TensorToWrite {
     std::string name, dtype;

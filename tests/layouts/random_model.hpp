@@ -67,12 +67,12 @@ inline TensorToWrite random_bf16(std::string name, std::vector<std::int64_t> sha
 // Any codes. Scales: any finite byte, or those of a model whose values are moderate.
 inline QTensor any_codes(const Scheme& scheme, std::int64_t rows, std::int64_t cols, float divisor,
                          bool extreme, Random& random) {
-    QTensor q{&scheme,
-              rows,
-              cols,
-              Matrix<std::uint8_t>(rows, cols / 2),
-              {divisor, Matrix<std::uint16_t>(rows, cols / scheme.group)}};
-    for (auto& code : q.codes.values) code = static_cast<std::uint8_t>(random.bits());
+    QTensor q = make_qtensor(scheme, rows, cols, make_scales(scheme, rows, cols, divisor));
+    for (auto& code : q.codes.values) {
+        code = static_cast<std::uint8_t>(random.bits());
+        if (scheme.family == Family::fp8 && (code & 0x7f) == 0x7f) --code;  // NaN
+    }
+    for (auto& zero : q.scales.zeros.values) zero = static_cast<std::uint8_t>(random.bits() % 16);
     for (auto& bits : q.scales.bits.values) {
         const auto any = random.bits();
         if (scheme.family == Family::nv)
@@ -100,6 +100,7 @@ struct ModelOptions {
     bool one_dense = true;  // blocks.1.mlp.up_proj stays in bf16
     float mx_divisor = 1;   // of MXFP4 weights
     std::string transform = "none";
+    bool shared = false;  // q, k and v have the same divisors, and gate and up
 };
 
 inline void write_model(const std::filesystem::path& folder, const ModelOptions& o) {
@@ -125,6 +126,7 @@ inline void write_model(const std::filesystem::path& folder, const ModelOptions&
         if (s.type == "qwen3")
             for (const char* name : {"self_attn.q_norm.weight", "self_attn.k_norm.weight"})
                 add(module_name(layer, name), {s.head_dim});
+        float weight_divisors[4] = {}, input_divisors[4] = {};  // of the sites
         for (const auto& linear : block_linears()) {
             const auto module = module_name(layer, linear.name);
             const auto [out, in] = linear_shape(model, linear.name);
@@ -133,11 +135,14 @@ inline void write_model(const std::filesystem::path& folder, const ModelOptions&
                 add(module + ".weight", {out, in});
                 continue;
             }
-            const float divisor =
-                scheme.family == Family::nv ? any_divisor(o.extreme, random) : o.mx_divisor;
+            float& divisor = weight_divisors[linear.site];
+            if (!o.shared || divisor == 0)
+                divisor =
+                    scheme.family == Family::nv ? any_divisor(o.extreme, random) : o.mx_divisor;
             const auto q = any_codes(scheme, out, in, divisor, o.extreme, random);
-            for (auto& tensor : tensors_of(module, q, any_divisor(o.extreme, random)))
-                tensors.push_back(std::move(tensor));
+            float& input = input_divisors[linear.site];
+            if (!o.shared || input == 0) input = any_divisor(o.extreme, random);
+            for (auto& tensor : tensors_of(module, q, input)) tensors.push_back(std::move(tensor));
         }
     }
     QuantizationConfig quantization;
