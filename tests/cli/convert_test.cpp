@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // halfbyte convert as a command, and a converted model in the engine: the logits are those of the
 // folder that it was made from.
-#include <cmath>
-
-#include "core/error.hpp"
-#include "engine/decoder.hpp"
-#include "engine/generate.hpp"
 #include "layouts/convert.hpp"
+#include "core/error.hpp"
+#include "engine/generate.hpp"
+#include "engine/logits.hpp"
 #include "layouts/random_model.hpp"
 #include "tiny_model.hpp"
 
@@ -14,24 +12,8 @@ namespace hb::test {
 namespace {
 
 Matrix<float> logits_of(const fs::path& model) {
-    Threads threads(2);
-    const Kernels& kernels = pick_kernels();
-    const Decoder decoder = load_decoder(Checkpoint::open(model.string()), threads);
     const std::int32_t ids[] = {1, 7, 30, 2, 2, 19, 11, 4, 0, 28, 16, 9};
-    Scratch scratch;
-    Matrix<float> hidden, out(12, decoder.config.vocab);
-    forward_window(decoder, kernels, threads, ids, scratch, hidden);
-    logits(decoder, kernels, threads, hidden.view(), scratch, out.view());
-    return out;
-}
-
-double relative_difference(const Matrix<float>& a, const Matrix<float>& b) {
-    double difference = 0, size = 0;
-    for (std::size_t i = 0; i < a.values.size(); ++i) {
-        difference += std::pow(double(a.values[i]) - b.values[i], 2);
-        size += std::pow(double(a.values[i]), 2);
-    }
-    return std::sqrt(difference / size);
+    return window_logits(Checkpoint::open(model.string()), ids);
 }
 
 class Converted : public testing::TestWithParam<const char*> {
@@ -73,7 +55,8 @@ TEST_P(Converted, SaysAllInTheKeysThatEveryReaderKnows) {
     for (std::size_t at = 0; (at = file.find("halfbyte.", at)) != std::string::npos; ++at)
         file.replace(at, 9, "somebody.");
     put(folder / "foreign.gguf", file);
-    EXPECT_LT(relative_difference(logits_of(folder / "in"), logits_of(folder / "foreign.gguf")),
+    EXPECT_LT(relative_difference(logits_of(folder / "in").values,
+                                  logits_of(folder / "foreign.gguf").values),
               1e-5);
 }
 

@@ -16,8 +16,9 @@
 #include "core/error.hpp"
 #include "core/float_bits.hpp"
 #include "core/random.hpp"
-#include "engine/decoder.hpp"
+#include "engine/logits.hpp"
 #include "io/temporary_folder.hpp"
+#include "model/model_tensors.hpp"
 
 namespace hb {
 namespace {
@@ -27,26 +28,15 @@ std::string golden(const std::string& name) {
 }
 
 Matrix<float> logits_of(const Checkpoint& checkpoint) {
-    Threads threads(2);
-    const Kernels& kernels = pick_kernels();
-    const Decoder decoder = load_decoder(checkpoint, threads);
+    const std::int64_t vocab = model_config(checkpoint).vocab;
     std::vector<std::int32_t> ids(24);
     for (std::size_t i = 0; i < ids.size(); ++i)
-        ids[i] = static_cast<std::int32_t>((3 + 37 * i * i) % std::size_t(decoder.config.vocab));
-    Scratch scratch;
-    Matrix<float> hidden, out(24, decoder.config.vocab);
-    forward_window(decoder, kernels, threads, ids, scratch, hidden);
-    logits(decoder, kernels, threads, hidden.view(), scratch, out.view());
-    return out;
+        ids[i] = static_cast<std::int32_t>((3 + 37 * i * i) % std::size_t(vocab));
+    return window_logits(checkpoint, ids);
 }
 
-double difference(const Matrix<float>& a, const Matrix<float>& b) {
-    double error = 0, size = 0;
-    for (std::size_t i = 0; i < a.values.size(); ++i) {
-        error += std::pow(double(a.values[i]) - b.values[i], 2);
-        size += std::pow(double(a.values[i]), 2);
-    }
-    return std::sqrt(error / size);
+double difference(const Matrix<float>& wanted, const Matrix<float>& got) {
+    return relative_difference(wanted.values, got.values);
 }
 
 bool all(const std::string&) {
