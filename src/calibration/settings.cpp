@@ -51,6 +51,14 @@ Transform offline_transform(std::string_view text, const QuantizeOptions& option
     }
 }
 
+// A block keeps weights from mixing with those of a channel that carries most of h. MX's scales,
+// powers of two, round such a channel's group of activations badly unless it is rotated.
+std::int64_t kept_channels(const Settings& s) {
+    const int block = s.rotation->residual.block;
+    const bool mx_inputs = s.activation_rule && s.scheme->family == Family::mx;
+    return mx_inputs || s.config.hidden < 4 * block ? 0 : block;
+}
+
 void choose_transforms(const QuantizeOptions& options, Settings& s) {
     if (std::find(std::begin(kRotations), std::end(kRotations), options.rotation) ==
         std::end(kRotations))
@@ -64,9 +72,13 @@ void choose_transforms(const QuantizeOptions& options, Settings& s) {
             "hadamard:16, or another of: halfbyte list transforms",
             options.rotation, s.recipe->name, s.scheme->name);
     if (!online) {
-        s.rotation = {offline_transform(text, options, "hidden_size", s.config.hidden),
+        const std::string residual = options.transform.empty()
+                                         ? fmt::format("hadamard:{}", s.scheme->group)
+                                         : options.transform;
+        s.rotation = {offline_transform(residual, options, "hidden_size", s.config.hidden),
                       offline_transform(text, options, "head_dim", s.config.head_dim),
                       {}};
+        s.rotation->kept = kept_channels(s);
         s.quantization.residual = s.rotation->residual.text();
         s.quantization.heads = s.rotation->heads.text();
     }
@@ -154,7 +166,8 @@ Json describe(const Settings& s, const QuantizeOptions& options, const Checkpoin
     if (s.rotation)
         json["rotation"] = {{"applied", options.rotation},
                             {"residual", s.quantization.residual},
-                            {"heads", s.quantization.heads}};
+                            {"heads", s.quantization.heads},
+                            {"kept", s.rotation->kept}};
     json["weight_scales"] = s.quantization.weight_rule;
     json["activation_scales"] = s.quantization.activation_rule;
     json["damping"] = s.solver.damping;

@@ -10,7 +10,8 @@
 //     v            attention  R    S    head               final      R
 //     o                       S    R    norms: 1
 //
-// R takes the channels in an order, then rotates them block by block. An embedding is rows of h.
+// R takes the channels in an order, then rotates them block by block, but for the first blocks if
+// some are kept: the norm keeps its weights of those. An embedding is rows of h.
 // Products with g, then A, then B, each in fp32 and in this order. Rows are mixed by B alone, a
 // block of them at a time, so that any rows can be read without the others.
 #include "model/offline_rotation.hpp"
@@ -30,6 +31,7 @@ namespace {
 struct Basis {
     std::vector<std::int64_t> order;  // of channels, before they are rotated; empty: as they are
     Transform rotation;
+    std::int64_t kept;  // of the first channels
 };
 
 struct Fold {
@@ -44,7 +46,7 @@ void apply_to_rows(const Basis& basis, Matrix<float>& w) {
         for (std::int64_t c = 0; c < w.cols; ++c)
             w(r, c) = row[static_cast<std::size_t>(basis.order[static_cast<std::size_t>(c)])];
     }
-    apply(basis.rotation, w.view());
+    apply(basis.rotation, {w.values.data() + basis.kept, w.rows, w.cols - basis.kept, w.cols});
 }
 
 Matrix<float> rows_in_order(const Basis& basis, const DerivedTensor::Rows& stored,
@@ -59,9 +61,10 @@ Matrix<float> rows_in_order(const Basis& basis, const DerivedTensor::Rows& store
     return w;
 }
 
-void apply_to_columns(const Transform& t, Matrix<float>& w) {
+// Of the rows from `from` on, whole blocks.
+void apply_to_columns(const Transform& t, Matrix<float>& w, std::int64_t from) {
     Matrix<float> column(1, t.block);
-    for (std::int64_t first = 0; first < w.rows; first += t.block) {
+    for (std::int64_t first = from; first < w.rows; first += t.block) {
         for (std::int64_t c = 0; c < w.cols; ++c) {
             for (std::int64_t r = 0; r < t.block; ++r) column(0, r) = w(first + r, c);
             apply(t, column.view());
@@ -81,7 +84,8 @@ Matrix<float> fold_rows(const Fold& fold, const DerivedTensor::Rows& stored, std
         for (std::int64_t c = 0; c < w.cols; ++c)
             w(r, c) *= fold.columns[static_cast<std::size_t>(c)];
     if (fold.in) apply_to_rows(*fold.in, w);
-    if (fold.out) apply_to_columns(fold.out->rotation, w);
+    if (fold.out)
+        apply_to_columns(fold.out->rotation, w, std::max<std::int64_t>(fold.out->kept - begin, 0));
     if (w.rows == count) return w;
     Matrix<float> out(count, w.cols);
     std::copy_n(w.row(first - begin), count * w.cols, out.values.data());
@@ -106,16 +110,20 @@ public:
         if (fold.out && dense_.has(module + ".bias")) add(module + ".bias", {{}, fold.out, {}});
         add(module + ".weight", std::move(fold));
     }
-    // The norm's weight, which becomes 1.
-    std::vector<float> take_norm(const std::string& name, std::int64_t size) {
+    // What is folded of a norm's weight: it becomes 1 but for the channels that are kept.
+    std::vector<float> take_norm(const std::string& name, const Basis& residual) {
+        const auto size = static_cast<std::int64_t>(residual.order.size());
+        Matrix<float> folded = dense_.read(name, 1, size), left(1, size);
+        for (std::int64_t c = 0; c < size; ++c) {
+            left(0, c) = 1;
+            if (c < residual.kept)
+                std::swap(left(0, c), folded(0, residual.order[static_cast<std::size_t>(c)]));
+        }
         tensors.push_back({name, name, dense_.find(name)->dtype,
-                           [size](const DerivedTensor::Rows&, std::int64_t, std::int64_t count) {
-                               Matrix<float> ones(count, size);
-                               std::fill(ones.values.begin(), ones.values.end(), 1.0f);
-                               return ones;
+                           [left](const DerivedTensor::Rows&, std::int64_t, std::int64_t count) {
+                               return count == 1 ? left : Matrix<float>(0, left.cols);
                            }});
-        const Matrix<float> weight = dense_.read(name, 1, size);
-        return {weight.values.begin(), weight.values.end()};
+        return {folded.values.begin(), folded.values.end()};
     }
 
     std::vector<DerivedTensor> tensors;
@@ -129,10 +137,10 @@ struct Bases {
     std::shared_ptr<const Basis> residual, heads;  // R, S
 };
 
-void fold_block(const Bases& r, const ModelConfig& config, std::int64_t layer, Folding& folding) {
+void fold_block(const Bases& r, std::int64_t layer, Folding& folding) {
     const auto name = [&](std::string_view part) { return module_name(layer, part); };
-    const auto attention = folding.take_norm(name("input_layernorm.weight"), config.hidden),
-               mlp = folding.take_norm(name("post_attention_layernorm.weight"), config.hidden);
+    const auto attention = folding.take_norm(name("input_layernorm.weight"), *r.residual),
+               mlp = folding.take_norm(name("post_attention_layernorm.weight"), *r.residual);
     folding.add_linear(name("self_attn.q_proj"), {attention, r.residual, {}});
     folding.add_linear(name("self_attn.k_proj"), {attention, r.residual, {}});
     folding.add_linear(name("self_attn.v_proj"), {attention, r.residual, r.heads});
@@ -146,6 +154,15 @@ void check_block(const Checkpoint& dense, const Transform& t, const char* what, 
     if (size % t.block != 0)
         fail("{}: cannot rotate offline by {}: {} is not a multiple of {}", dense.path().string(),
              t.text(), what, t.block);
+}
+
+std::vector<std::int64_t> in_order(const OfflineRotation& rotation, std::int64_t hidden) {
+    std::vector<std::int64_t> order = rotation.order;
+    if (order.empty()) {
+        order.resize(static_cast<std::size_t>(hidden));
+        std::iota(order.begin(), order.end(), 0);
+    }
+    return order;
 }
 
 }  // namespace
@@ -176,15 +193,18 @@ Checkpoint rotate_offline(Checkpoint dense, const OfflineRotation& rotation,
     check_model_tensors(dense, config);
     check_block(dense, rotation.residual, "hidden_size", config.hidden);
     check_block(dense, rotation.heads, "head_dim", config.head_dim);
-    const Bases r{std::make_shared<Basis>(Basis{rotation.order, rotation.residual}),
-                  std::make_shared<Basis>(Basis{{}, rotation.heads})};
+    if (rotation.kept % rotation.residual.block != 0 || rotation.kept > config.hidden)
+        fail("{}: cannot keep {} channels of {} unrotated: wanted whole blocks of {}",
+             dense.path().string(), rotation.kept, config.hidden, rotation.residual.block);
+    const Bases r{std::make_shared<Basis>(
+                      Basis{in_order(rotation, config.hidden), rotation.residual, rotation.kept}),
+                  std::make_shared<Basis>(Basis{{}, rotation.heads, 0})};
     const std::string embedding = "model.embed_tokens.weight";
     Folding folding(dense, wide);
     folding.add(embedding, {{}, r.residual, {}});
     folding.add("lm_head.weight", config.tied ? embedding : "lm_head.weight",
-                {folding.take_norm("model.norm.weight", config.hidden), r.residual, {}});
-    for (std::int64_t layer = 0; layer < config.layers; ++layer)
-        fold_block(r, config, layer, folding);
+                {folding.take_norm("model.norm.weight", *r.residual), r.residual, {}});
+    for (std::int64_t layer = 0; layer < config.layers; ++layer) fold_block(r, layer, folding);
     Json changed = dense.config();
     if (config.tied) changed["tie_word_embeddings"] = false;
     return Checkpoint::derive(std::move(dense), std::move(changed), std::move(folding.tensors));

@@ -19,11 +19,16 @@ struct OfflineRotation {
     Transform residual;                    // R, whose block divides the hidden size
     Transform heads;                       // S, whose block divides the size of a head
     std::vector<std::int64_t> order = {};  // of h's channels, before R; empty: as they are
+    // The first ones of that order, whole blocks, that R leaves alone: their norms keep their
+    // weights.
+    std::int64_t kept = 0;
 };
 
 // By the size of the norms' weights, the mean of |g| / mean |g| over the blocks' norms. Were g the
 // same within each block of R, rounding x R would be rounding (x g) R; the nearer it is to that,
-// the less of the rounding of large channels meets large weights.
+// the less of the rounding of large channels meets large weights. The first channels are those that
+// norms hold down: the one that carries most of h where a text begins is among them. A block of
+// them that is kept costs its rounding and no other's.
 std::vector<std::int64_t> channels_by_norms(const Checkpoint& dense);
 
 // The dense model, each tensor rotated when it is read. A tied head is untied: it takes the final

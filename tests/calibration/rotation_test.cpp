@@ -156,6 +156,21 @@ TEST_F(Rotation, RefusesWhatCannotBeRotated) {
     refuses(o, "head_dim is 16");
 }
 
+// One of at least four, and none where MX rounds the activations.
+TEST_F(Rotation, KeepsABlockOfChannels) {
+    const auto rotation_of = [&](const char* scheme, const char* transform) {
+        auto o = options(std::string(scheme) + transform, "offline", "llama", scheme);
+        o.transform = transform;
+        o.ignore = {"re:.*down_proj"};  // its 48 inputs are no groups of 32
+        quantize_model(o, {});
+        return Json::parse(read_file(o.out / "run.json"))["rotation"];
+    };
+    for (const auto& [scheme, kept] :
+         {std::pair{"nvfp4", 8}, {"nvfp4a16", 8}, {"mxfp4", 0}, {"mxfp4a16", 8}, {"int8", 8}})
+        EXPECT_EQ(rotation_of(scheme, "hadamard:8")["kept"], kept) << scheme;
+    EXPECT_EQ(rotation_of("mxfp4a16", "")["residual"], "hadamard:32");
+}
+
 TEST_F(Rotation, APlanCountsTheSecondHead) {
     const double online = plan_quantization(options("o", "online"))["output_bytes"],
                  offline = plan_quantization(options("o", "offline"))["output_bytes"];

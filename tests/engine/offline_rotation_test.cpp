@@ -102,7 +102,7 @@ protected:
         const ModelConfig config = parse_config(open().config(), "test");
         return rotate_offline(open(),
                               {parse_transform(residual, config.hidden, 7),
-                               parse_transform(heads, config.head_dim, 7), order},
+                               parse_transform(heads, config.head_dim, 7), order, kept},
                               wide ? all : none);
     }
     Checkpoint with(DerivedTensor other) const {
@@ -115,6 +115,7 @@ protected:
     TemporaryFolder folder;
     std::string path = folder.path;
     std::vector<std::int64_t> order = {};  // of the 32 channels
+    std::int64_t kept = 0;
 };
 
 // fp32 sums in another basis: a few 1e-6 here; ten times that is a bug.
@@ -132,6 +133,25 @@ TEST_P(OfflineRotationOf, HasTheLogitsOfTheModel) {
     order = channels_by_norms(open());
     EXPECT_LT(difference(wanted, logits_of(rotated("none", "hadamard:2"))), 3e-5);
     EXPECT_LT(difference(wanted, logits_of(rotated("gsr:4", "none"))), 3e-5);
+    for (kept = 8; kept <= 32; kept += 8)
+        EXPECT_LT(difference(wanted, logits_of(rotated("hadamard:8", "dct:4"))), 3e-5) << kept;
+}
+
+TEST_P(OfflineRotationOf, LeavesChannelsThatAreKeptAndTheirNorms) {
+    order = channels_by_norms(open());
+    kept = 8;
+    const Checkpoint plain = open(), model = rotated("hadamard:8", "dct:4");
+    const std::string norm = "model.layers.1.input_layernorm.weight",
+                      embedding = "model.embed_tokens.weight";
+    const Matrix<float> before = whole(plain, norm), after = whole(model, norm),
+                        rows = whole(plain, embedding), turned = whole(model, embedding);
+    for (std::int64_t c = 0; c < 32; ++c) {
+        const std::int64_t from = order[static_cast<std::size_t>(c)];
+        EXPECT_EQ(after(0, c), c < kept ? before(0, from) : 1);
+        int same = 0;
+        for (std::int64_t r = 0; r < rows.rows; ++r) same += turned(r, c) == rows(r, from);
+        EXPECT_EQ(same == rows.rows, c < kept) << c;
+    }
 }
 
 TEST_P(OfflineRotationOf, NeedsEveryTensorThatItChanges) {
@@ -198,6 +218,7 @@ TEST_P(OfflineRotationOf, FoldsNormsBeforeItRotates) {
 
 TEST_P(OfflineRotationOf, GivesTheSameRowsHoweverTheyAreRead) {
     order = channels_by_norms(open());
+    kept = 16;
     const Checkpoint wide = rotated(), narrow = rotated("randomized-hadamard:16", "dct:4", false);
     for (const TensorInfo& info : wide.tensors()) {
         if (info.stored_type != "derived" || info.shape.size() != 2) continue;
@@ -230,6 +251,9 @@ TEST_P(OfflineRotationOf, RefusesBlocksThatDoNotDivide) {
     };
     refuses({wide, good, {}}, "hidden_size is not a multiple of 64");
     refuses({good, wide, {}}, "head_dim is not a multiple of 64");
+    refuses({good, good, {}, 6},
+            "cannot keep 6 channels of 32 unrotated: wanted whole blocks of 4");
+    refuses({good, good, {}, 36}, "cannot keep 36 channels");
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, OfflineRotationOf,
@@ -242,11 +266,12 @@ TEST(OfflineRotation, OfRealModels) {
     std::istringstream parts(models);
     for (std::string path; std::getline(parts, path, ':');) {
         const ModelConfig config = parse_config(Checkpoint::open(path).config(), path);
-        const Checkpoint model = rotate_offline(
-            Checkpoint::open(path),
-            {parse_transform("auto", config.hidden, 0), parse_transform("auto", config.head_dim, 0),
-             channels_by_norms(Checkpoint::open(path))},
-            all);
+        const Transform residual = parse_transform("auto", config.hidden, 0);
+        const Checkpoint model =
+            rotate_offline(Checkpoint::open(path),
+                           {residual, parse_transform("auto", config.head_dim, 0),
+                            channels_by_norms(Checkpoint::open(path)), residual.block},
+                           all);
         const double error = difference(logits_of(Checkpoint::open(path)), logits_of(model));
         RecordProperty(path, std::to_string(error));
         std::printf("%s: %.2e\n", path.c_str(), error);
