@@ -26,13 +26,14 @@ void check_patterns(const Settings& settings, const std::vector<std::string>& pa
 void check_shapes(const Settings& settings, const Checkpoint& checkpoint) {
     for (const LinearName& linear : block_linears()) {
         const LinearShape shape = linear_shape(settings.config, linear.name);
-        if (!settings.scheme->divides(shape.in) && settings.quantizes(0, linear.name))
+        const Scheme& scheme = *settings.method_of(0, linear.name).scheme;
+        if (!scheme.divides(shape.in) && settings.quantizes(0, linear.name))
             fail(
                 "{}: the input dimension {} of {} is not divisible by {}'s group of {}; choose "
                 "another scheme or "
                 "--ignore 're:.*{}'",
-                checkpoint.path().string(), shape.in, linear.name, settings.scheme->name,
-                settings.scheme->group, linear.name.substr(linear.name.find('.') + 1));
+                checkpoint.path().string(), shape.in, linear.name, scheme.name, scheme.group,
+                linear.name.substr(linear.name.find('.') + 1));
     }
 }
 
@@ -57,12 +58,13 @@ void choose_transforms(const QuantizeOptions& options, Settings& s) {
         fail("unknown rotation '{}'; choose one of: {}", options.rotation,
              fmt::join(kRotations, ", "));
     const bool online = options.rotation == "online";
-    const std::string_view text = pick(options.transform, s.recipe->transform(*s.scheme));
+    const Scheme& scheme = *s.methods.front().scheme;
+    const std::string_view text = pick(options.transform, s.recipe->transform(scheme));
     if (!online && text == "none")
         fail(
             "--rotation {} has nothing to rotate: {} with {} has no transform; add --transform "
             "hadamard:16, or another of: halfbyte list transforms",
-            options.rotation, s.recipe->name, s.scheme->name);
+            options.rotation, s.recipe->name, scheme.name);
     if (!online) {
         s.rotation = {offline_transform(text, options, "hidden_size", s.config.hidden),
                       offline_transform(text, options, "head_dim", s.config.head_dim),
@@ -81,25 +83,61 @@ void choose_transforms(const QuantizeOptions& options, Settings& s) {
     }
 }
 
+Method make_method(const Scheme& scheme, const Recipe& recipe, const std::string& weight_rule,
+                   const std::string& activation_rule) {
+    Method m{&scheme,
+             &find_scale_rule(pick(weight_rule, recipe.weight_rule(scheme)), scheme.family),
+             nullptr};
+    if (scheme.quantized_activations) {
+        m.activation_rule =
+            &find_scale_rule(pick(activation_rule, recipe.activation_rule(scheme)), scheme.family);
+        if (!m.activation_rule->online)
+            fail("scale rule '{}' is too slow for activations; see: halfbyte list scale-rules",
+                 m.activation_rule->name);
+    } else if (!activation_rule.empty()) {
+        fail("--activation-scales {} has no effect: scheme {} leaves activations in 16 bits",
+             activation_rule, scheme.name);
+    }
+    return m;
+}
+
+QuantizationGroup group_of(const Method& m) {
+    return {m.scheme, std::string(m.weight_rule->name),
+            std::string(m.activation_rule ? m.activation_rule->name : "")};
+}
+
 }  // namespace
+
+const Method& Settings::method_of(std::int64_t layer, std::string_view linear) const {
+    const auto& group = quantization.group_of(module_name(layer, linear));
+    return methods[static_cast<std::size_t>(&group - quantization.groups.data())];
+}
+
+const Method* Settings::method_at(std::int64_t layer, int site) const {
+    for (const LinearName& linear : block_linears())
+        if (linear.site == site && quantizes(layer, linear.name))
+            return &method_of(layer, linear.name);
+    return nullptr;
+}
+
+bool Settings::keeps_hidden(std::int64_t layer) const {
+    const Method* down = method_at(layer, 3);
+    return down && down->activation_rule && down->scheme->family == Family::mx;
+}
+
+bool Settings::needs_calibration() const {
+    return quantizer->needs_hessian ||
+           std::any_of(methods.begin(), methods.end(), [](const Method& m) {
+               return m.activation_rule && m.scheme->family == Family::nv;
+           });
+}
 
 Settings make_settings(const QuantizeOptions& options, const Checkpoint& checkpoint) {
     Settings s;
-    s.scheme = &find_scheme(options.scheme);
     s.recipe = &find_recipe(options.recipe);
     s.quantizer = &find_quantizer(s.recipe->quantizer);
-    s.weight_rule = &find_scale_rule(pick(options.weight_rule, s.recipe->weight_rule(*s.scheme)),
-                                     s.scheme->family);
-    if (s.scheme->quantized_activations) {
-        s.activation_rule = &find_scale_rule(
-            pick(options.activation_rule, s.recipe->activation_rule(*s.scheme)), s.scheme->family);
-        if (!s.activation_rule->online)
-            fail("scale rule '{}' is too slow for activations; see: halfbyte list scale-rules",
-                 s.activation_rule->name);
-    } else if (!options.activation_rule.empty()) {
-        fail("--activation-scales {} has no effect: scheme {} leaves activations in 16 bits",
-             options.activation_rule, s.scheme->name);
-    }
+    s.methods = {make_method(find_scheme(options.scheme), *s.recipe, options.weight_rule,
+                             options.activation_rule)};
     s.solver.activation_order = s.recipe->activation_order;
     if (quantization_config_of(checkpoint.config()))
         fail("{}: the model is quantized already; start from its 16-bit weights",
@@ -107,9 +145,7 @@ Settings make_settings(const QuantizeOptions& options, const Checkpoint& checkpo
     s.config = model_config(checkpoint);
     check_model_tensors(checkpoint, s.config);
 
-    s.quantization.scheme = s.scheme;
-    s.quantization.weight_rule = s.weight_rule->name;
-    s.quantization.activation_rule = s.activation_rule ? s.activation_rule->name : "";
+    s.quantization.groups = {group_of(s.methods.front())};
     s.quantization.ignore = {"lm_head"};
     s.quantization.ignore.insert(s.quantization.ignore.end(), options.ignore.begin(),
                                  options.ignore.end());
@@ -121,18 +157,19 @@ Settings make_settings(const QuantizeOptions& options, const Checkpoint& checkpo
     return s;
 }
 
-std::set<std::string> quantized_weights(const Settings& settings) {
-    std::set<std::string> names;
+std::map<std::string, const Scheme*> quantized_weights(const Settings& settings) {
+    std::map<std::string, const Scheme*> weights;
     for (std::int64_t layer = 0; layer < settings.config.layers; ++layer)
         for (const LinearName& linear : block_linears())
             if (settings.quantizes(layer, linear.name))
-                names.insert(module_name(layer, linear.name) + ".weight");
-    return names;
+                weights[module_name(layer, linear.name) + ".weight"] =
+                    settings.method_of(layer, linear.name).scheme;
+    return weights;
 }
 
 Checkpoint rotated_for(const Settings& settings, Checkpoint dense) {
     if (!settings.rotation) return dense;
-    const std::set<std::string> quantized = quantized_weights(settings);
+    const auto quantized = quantized_weights(settings);
     OfflineRotation rotation = *settings.rotation;
     rotation.order = channels_by_norms(dense);
     return rotate_offline(std::move(dense), rotation,
@@ -144,7 +181,8 @@ Json describe(const Settings& s, const QuantizeOptions& options, const Checkpoin
     json["version"] = HALFBYTE_VERSION;
     json["model"] = checkpoint.path().filename().string();
     json["fingerprint"] = fmt::format("{:016x}", checkpoint.fingerprint());
-    json["scheme"] = s.scheme->name;
+    const QuantizationGroup& group = s.quantization.groups.front();
+    json["scheme"] = group.scheme->name;
     json["recipe"] = s.recipe->name;
     json["quantizer"] = s.quantizer->name;
     json["transforms"] = {{"qkv", s.quantization.qkv},
@@ -155,13 +193,13 @@ Json describe(const Settings& s, const QuantizeOptions& options, const Checkpoin
         json["rotation"] = {{"applied", options.rotation},
                             {"residual", s.quantization.residual},
                             {"heads", s.quantization.heads}};
-    json["weight_scales"] = s.quantization.weight_rule;
-    json["activation_scales"] = s.quantization.activation_rule;
+    json["weight_scales"] = group.weight_rule;
+    json["activation_scales"] = group.activation_rule;
     json["damping"] = s.solver.damping;
     json["activation_order"] = s.solver.activation_order;
     json["ignore"] = s.quantization.ignore;
     json["seed"] = options.seed;
-    json["bits_per_weight"] = s.scheme->bits_per_weight();
+    json["bits_per_weight"] = group.scheme->bits_per_weight();
     return json;
 }
 

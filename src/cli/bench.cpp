@@ -76,8 +76,9 @@ Subject load(const BenchArguments& a, Threads& threads) {
     Subject subject{load_decoder(checkpoint, threads, options), nullptr,
                     precision == Precision::bf16 ? "bf16" : "fp32"};
     if (!quantization) return subject;
-    subject.scheme = quantization->scheme;
-    if (subject.scheme->quantized_activations) subject.activations = quantization->activation_rule;
+    const QuantizationGroup& group = quantization->groups.front();
+    subject.scheme = group.scheme;
+    if (subject.scheme->quantized_activations) subject.activations = group.activation_rule;
     return subject;
 }
 

@@ -77,9 +77,9 @@ Json describe(const std::string& model, const Checkpoint& checkpoint) {
               {"tied_embeddings", c.tied},
               {"scheme", nullptr}};
     if (const auto q = quantization_config_of(checkpoint.config())) {
-        j["scheme"] = q->scheme->name;
-        j["weight_scales"] = q->weight_rule;
-        j["activation_scales"] = q->activation_rule;
+        j["scheme"] = q->groups.front().scheme->name;
+        j["weight_scales"] = q->groups.front().weight_rule;
+        j["activation_scales"] = q->groups.front().activation_rule;
         j["transforms"] = {
             {"qkv", q->qkv}, {"o", q->o}, {"gate_up", q->gate_up}, {"down", q->down}};
         if (q->residual != "none" || q->heads != "none")

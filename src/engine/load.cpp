@@ -27,13 +27,11 @@ std::vector<float> read_vector(const Checkpoint& checkpoint, const std::string& 
 }
 
 // The site's input quantizer: a static divisor from the file for NV, from the rule for MX.
-ActivationQuantizer read_quantizer(const Checkpoint& checkpoint,
-                                   const QuantizationConfig& quantization,
+ActivationQuantizer read_quantizer(const Checkpoint& checkpoint, const QuantizationGroup& group,
                                    const std::string& module) {
     const std::string name = module + ".input_global_scale", file = checkpoint.path().string();
-    const ScaleRule& rule =
-        find_scale_rule(quantization.activation_rule, quantization.scheme->family);
-    ActivationQuantizer q{quantization.scheme, &rule, rule.divisor(1)};
+    const ScaleRule& rule = find_scale_rule(group.activation_rule, group.scheme->family);
+    ActivationQuantizer q{group.scheme, &rule, rule.divisor(1)};
     if (checkpoint.has(name))
         q.divisor = checkpoint.read(name, 1, 1)(0, 0);
     else if (rule.family == Family::nv)
@@ -78,8 +76,9 @@ void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
         }
         Site& site = block.sites[static_cast<std::size_t>(linear.site)];
         site.transform = parse_transform(*text[linear.site], shape.in, quantization.seed);
-        if (quantization.scheme->quantized_activations)
-            site.quantizer = read_quantizer(quantized, quantization, module);
+        const QuantizationGroup& group = quantization.group_of(module);
+        if (group.scheme->quantized_activations)
+            site.quantizer = read_quantizer(quantized, group, module);
         block.linears[i] = join_linear(std::move(weight->weight), weight->divisor,
                                        load_bias(dense, module, shape.out),
                                        site.quantizer ? &*site.quantizer : nullptr);

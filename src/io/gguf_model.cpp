@@ -150,8 +150,8 @@ std::optional<Json> own_config(const Gguf& gguf, const Json& synthesized,
         const auto quantization = quantization_config_of(own);
         if (quantization.has_value() == types.empty()) return std::nullopt;
         if (!quantization) return own;
-        const bool nv = quantization->scheme->family == Family::nv;
-        const bool mx = quantization->scheme->family == Family::mx;
+        const Family family = quantization->groups.front().scheme->family;
+        const bool nv = family == Family::nv, mx = family == Family::mx;
         const bool same = types == std::set<std::string_view>{nv ? "NVFP4" : "MXFP4"};
         if (!(nv || mx) || !same || quantization->online_transform()) return std::nullopt;
     } catch (const Error&) {
@@ -258,7 +258,8 @@ void describe_gguf(const Gguf& gguf, Source& source) {
         source.config = std::move(*own);
     } else if (!schemes.empty()) {
         QuantizationConfig quantization;
-        quantization.scheme = &find_scheme(schemes.contains("NVFP4") ? "nvfp4a16" : "mxfp4a16");
+        quantization.groups = {
+            {&find_scheme(schemes.contains("NVFP4") ? "nvfp4a16" : "mxfp4a16"), "", ""}};
         quantization.ignore = {"lm_head"};
         source.config["quantization_config"] = to_json(quantization);
     }

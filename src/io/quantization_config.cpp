@@ -57,11 +57,30 @@ Json input_arguments_of(const Scheme& scheme) {
     return json;
 }
 
-Json provenance_of(const QuantizationConfig& c) {
+Json group_json(const QuantizationGroup& group) {
+    const Scheme& scheme = *group.scheme;
     Json json;
-    json["scheme"] = c.scheme->name;
-    json["weight_scales"] = c.weight_rule;
-    json["activation_scales"] = c.activation_rule;
+    json["targets"] = group.targets;
+    json["format"] = format_of(scheme.family);
+    json["weights"] = arguments_of(scheme);
+    json["input_activations"] = nullptr;
+    if (scheme.quantized_activations) {
+        Json inputs = input_arguments_of(scheme);
+        if (scheme.family == Family::nv) inputs["observer"] = "static_minmax";
+        json["input_activations"] = inputs;
+    }
+    json["output_activations"] = nullptr;
+    return json;
+}
+
+Json rules_of(const QuantizationGroup& group) {
+    return {{"scheme", group.scheme->name},
+            {"weight_scales", group.weight_rule},
+            {"activation_scales", group.activation_rule}};
+}
+
+Json provenance_of(const QuantizationConfig& c) {
+    Json json = rules_of(c.groups.front());
     json["transforms"] = {{"qkv", c.qkv}, {"o", c.o}, {"gate_up", c.gate_up}, {"down", c.down}};
     if (c.residual != "none" || c.heads != "none")
         json["folded"] = {{"residual", c.residual}, {"heads", c.heads}};
@@ -129,7 +148,7 @@ const Scheme& scheme_of(const std::string& format, const Json& weights, bool act
          activations ? "quantized" : "16-bit");
 }
 
-const Scheme& read_group(const Json& config, const std::string& format) {
+QuantizationGroup read_group(const Json& config, const std::string& format) {
     const Json& groups = object_at(config, "config_groups");
     if (groups.size() != 1 || !groups.front().is_object())
         fail("{}: {} config_groups; exactly one is supported", kWhere, groups.size());
@@ -145,10 +164,10 @@ const Scheme& read_group(const Json& config, const std::string& format) {
     if (const auto order = text_or(weights, "actorder", "static");
         order != "static" && order != "weight")
         fail("{}: actorder '{}' is not supported", kWhere, printable(order));
-    if (!activations) return scheme;
+    if (!activations) return {&scheme, "", ""};
     const Json& inputs = object_at(group, "input_activations");
     for (const auto& [name, value] : wanted_inputs.items()) want(inputs, name.c_str(), value);
-    return scheme;
+    return {&scheme, "", scheme.family == Family::mx ? "ct-round" : "absmax"};
 }
 
 void read_transforms(const Json& json, const char* field,
@@ -160,13 +179,17 @@ void read_transforms(const Json& json, const char* field,
     for (const auto& [name, text] : texts) *text = text_or(*transforms, name, "none");
 }
 
-void read_provenance(const Json& json, QuantizationConfig& c) {
-    if (const auto name = text_or(json, "scheme", std::string(c.scheme->name));
-        name != c.scheme->name)
+void read_rules(const Json& json, QuantizationGroup& group) {
+    if (const auto name = text_or(json, "scheme", std::string(group.scheme->name));
+        name != group.scheme->name)
         fail("{}: halfbyte says scheme '{}', config_groups say '{}'", kWhere, printable(name),
-             c.scheme->name);
-    c.weight_rule = text_or(json, "weight_scales", "");
-    c.activation_rule = text_or(json, "activation_scales", c.activation_rule);
+             group.scheme->name);
+    group.weight_rule = text_or(json, "weight_scales", "");
+    group.activation_rule = text_or(json, "activation_scales", group.activation_rule);
+}
+
+void read_provenance(const Json& json, QuantizationConfig& c) {
+    read_rules(json, c.groups.front());
     read_transforms(json, "transforms",
                     {{"qkv", &c.qkv}, {"o", &c.o}, {"gate_up", &c.gate_up}, {"down", &c.down}});
     read_transforms(json, "folded", {{"residual", &c.residual}, {"heads", &c.heads}});
@@ -176,45 +199,67 @@ void read_provenance(const Json& json, QuantizationConfig& c) {
     if (seed) c.seed = seed->get<std::uint64_t>();
 }
 
+bool matches(const std::string& pattern, const std::string& module) {
+    if (!pattern.starts_with("re:")) return pattern == module;
+    try {
+        return std::regex_search(module, std::regex(pattern.substr(3)),
+                                 std::regex_constants::match_continuous);
+    } catch (const std::regex_error&) {
+        fail("'{}' is not a regular expression", printable(pattern));
+    }
+}
+
 void check_rules(const QuantizationConfig& c) {
-    if (!c.weight_rule.empty()) find_scale_rule(c.weight_rule, c.scheme->family);
-    if (c.activation_rule.empty()) return;
-    if (!find_scale_rule(c.activation_rule, c.scheme->family).online)
-        fail("{}: the scale rule '{}' cannot serve activations", kWhere, c.activation_rule);
+    for (const auto& [scheme, weight_rule, activation_rule, targets] : c.groups) {
+        if (!weight_rule.empty()) find_scale_rule(weight_rule, scheme->family);
+        if (activation_rule.empty()) continue;
+        if (!find_scale_rule(activation_rule, scheme->family).online)
+            fail("{}: the scale rule '{}' cannot serve activations", kWhere, activation_rule);
+    }
 }
 
 }  // namespace
 
 bool QuantizationConfig::ignores(const std::string& module) const {
-    return std::any_of(ignore.begin(), ignore.end(), [&](const std::string& pattern) {
-        if (!pattern.starts_with("re:")) return pattern == module;
-        try {
-            return std::regex_search(module, std::regex(pattern.substr(3)),
-                                     std::regex_constants::match_continuous);
-        } catch (const std::regex_error&) {
-            fail("'{}' is not a regular expression", printable(pattern));
+    return std::any_of(ignore.begin(), ignore.end(),
+                       [&](const std::string& pattern) { return matches(pattern, module); });
+}
+
+const QuantizationGroup* QuantizationConfig::find_group(const std::string& module) const {
+    const auto rank = [](const std::string& target) {
+        return target == "Linear" ? 2 : target.starts_with("re:") ? 1 : 0;
+    };
+    const QuantizationGroup* best = nullptr;
+    const std::string* by = nullptr;
+    for (const auto& group : groups) {
+        for (const auto& target : group.targets) {
+            const bool sooner = !by || std::pair(rank(target), target) < std::pair(rank(*by), *by);
+            if (sooner && (target == "Linear" || matches(target, module)))
+                best = &group, by = &target;
         }
-    });
+    }
+    return best;
+}
+
+const QuantizationGroup& QuantizationConfig::group_of(const std::string& module) const {
+    if (const auto* group = find_group(module)) return *group;
+    fail("{}: no target of config_groups is '{}'", kWhere, printable(module));
+}
+
+bool QuantizationConfig::quantizes_activations() const {
+    return std::any_of(groups.begin(), groups.end(),
+                       [](const auto& group) { return group.scheme->quantized_activations; });
 }
 
 Json to_json(const QuantizationConfig& c) {
-    const bool ours = c.online_transform() || needs_divisor(c.weight_rule, c.scheme->family) ||
-                      needs_divisor(c.activation_rule, c.scheme->family);
-    const auto format = format_of(c.scheme->family);
-    Json group;
-    group["targets"] = Json::array({"Linear"});
-    group["format"] = format;
-    group["weights"] = arguments_of(*c.scheme);
-    group["input_activations"] = nullptr;
-    if (c.scheme->quantized_activations) {
-        Json inputs = input_arguments_of(*c.scheme);
-        if (c.scheme->family == Family::nv) inputs["observer"] = "static_minmax";
-        group["input_activations"] = inputs;
-    }
-    group["output_activations"] = nullptr;
+    const bool ours = c.online_transform() ||
+                      std::any_of(c.groups.begin(), c.groups.end(), [](const auto& group) {
+                          return needs_divisor(group.weight_rule, group.scheme->family) ||
+                                 needs_divisor(group.activation_rule, group.scheme->family);
+                      });
     Json json;
     json["quant_method"] = ours ? "halfbyte" : "compressed-tensors";
-    json["format"] = format;
+    json["format"] = format_of(c.groups.front().scheme->family);
     json["quantization_status"] = "compressed";
     json["version"] = "0.20.0";
     json["ignore"] = c.ignore;
@@ -222,7 +267,7 @@ Json to_json(const QuantizationConfig& c) {
     json["global_compression_ratio"] = nullptr;
     json["sparsity_config"] = Json::object();
     json["transform_config"] = Json::object();
-    json["config_groups"] = {{"group_0", group}};
+    json["config_groups"] = {{"group_0", group_json(c.groups.front())}};
     json["halfbyte"] = provenance_of(c);
     return json;
 }
@@ -257,9 +302,7 @@ std::optional<QuantizationConfig> quantization_config_of(const Json& model_confi
     const auto format = text_or(*json, "format", "absent");
     check_format(format);
     QuantizationConfig c;
-    c.scheme = &read_group(*json, format);
-    if (c.scheme->quantized_activations)
-        c.activation_rule = c.scheme->family == Family::mx ? "ct-round" : "absmax";
+    c.groups = {read_group(*json, format)};
     if (const Json* ignore = find(*json, "ignore")) {
         if (!ignore->is_array()) fail("{}: 'ignore' is {}, wanted a list", kWhere, shown(*ignore));
         for (const auto& name : *ignore) {
@@ -282,14 +325,15 @@ void check_layout(const QuantizationConfig& c) {
     std::vector<std::string_view> fitting;
     for (const auto& rule : all_scale_rules())
         if (rule.family == Family::mx && rule.divisor(1) == 1) fitting.push_back(rule.name);
-    for (const auto& [rule, option] : {std::pair{&c.weight_rule, "--weight-scales"},
-                                       std::pair{&c.activation_rule, "--activation-scales"}})
-        if (needs_divisor(*rule, c.scheme->family))
-            fail(
-                "the scale rule '{}' divides by 3, which plain {} files cannot hold: use {} with "
-                "one of {}, or an "
-                "online transform",
-                *rule, c.scheme->name, option, fmt::join(fitting, ", "));
+    for (const auto& group : c.groups)
+        for (const auto& [rule, option] :
+             {std::pair{&group.weight_rule, "--weight-scales"},
+              std::pair{&group.activation_rule, "--activation-scales"}})
+            if (needs_divisor(*rule, group.scheme->family))
+                fail(
+                    "the scale rule '{}' divides by 3, which plain {} files cannot hold: use {} "
+                    "with one of {}, or an online transform",
+                    *rule, group.scheme->name, option, fmt::join(fitting, ", "));
 }
 
 }  // namespace hb

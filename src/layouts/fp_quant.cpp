@@ -19,7 +19,7 @@ struct Rotation {
 // The same transform at all four sites.
 Rotation rotation_of(const Contents& c) {
     const auto& q = *c.quantization;
-    const bool nv = q.scheme->family == Family::nv;
+    const bool nv = q.groups.front().scheme->family == Family::nv;
     const std::int64_t q_size = c.model.heads * c.model.head_dim;
     const Transform sites[4] = {parse_transform(q.qkv, c.model.hidden, q.seed),
                                 parse_transform(q.o, q_size, q.seed),
@@ -77,7 +77,7 @@ void add_linear(const Contents& c, const QuantizedLinear& linear, const Rotation
 Notes write_fp_quant(const Contents& c, const std::filesystem::path& out,
                      const WriteOptions& options) {
     need_quantized(c, "fp-quant");
-    const Scheme& scheme = *c.quantization->scheme;
+    const Scheme& scheme = *c.quantization->groups.front().scheme;
     const bool fp4 = scheme.family == Family::mx || scheme.family == Family::nv;
     if (!fp4 || !scheme.quantized_activations)
         fail("{}: the scheme is {}; fp-quant holds mxfp4 and nvfp4, with quantized activations",
@@ -97,9 +97,10 @@ Notes write_fp_quant(const Contents& c, const std::filesystem::path& out,
     config["quantization_config"] = settings;
     write_folder(c, out, std::move(tensors), config);
     const std::string_view theirs = scheme.family == Family::mx ? "fp-quant" : "absmax";
-    if (c.quantization->activation_rule == theirs) return {};
+    const std::string& ours = c.quantization->groups.front().activation_rule;
+    if (ours == theirs) return {};
     return {fmt::format("clients of fp-quant quantize activations by {}, this model says {}",
-                        theirs, c.quantization->activation_rule)};
+                        theirs, ours)};
 }
 
 }  // namespace hb

@@ -45,7 +45,7 @@ Notes write_modelopt(const Contents& c, const std::filesystem::path& out,
                     "convert to halfbyte or fp-quant, or quantize with "
                     "--rotation offline");
     refuse_rounding(c, options);
-    const bool inputs = c.quantization->scheme->quantized_activations;
+    const bool inputs = c.quantization->groups.front().scheme->quantized_activations;
     auto tensors = tensors_of_linears(c, inputs);
     auto plain = plain_tensors(c);
     tensors.insert(tensors.end(), std::make_move_iterator(plain.begin()),

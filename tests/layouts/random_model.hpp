@@ -146,10 +146,11 @@ inline void write_model(const std::filesystem::path& folder, const ModelOptions&
         }
     }
     QuantizationConfig quantization;
-    quantization.scheme = &scheme;
-    quantization.weight_rule = o.mx_divisor == 3 ? "fp-quant" : scheme.weight_rule;
+    quantization.groups = {{&scheme, std::string(scheme.weight_rule), {}}};
+    QuantizationGroup& group = quantization.groups[0];
+    if (o.mx_divisor == 3) group.weight_rule = "fp-quant";
     if (scheme.quantized_activations)
-        quantization.activation_rule = o.mx_divisor == 3 ? "fp-quant" : scheme.activation_rule;
+        group.activation_rule = o.mx_divisor == 3 ? "fp-quant" : scheme.activation_rule;
     quantization.qkv = quantization.o = quantization.gate_up = quantization.down = o.transform;
     quantization.ignore = {"lm_head"};
     if (o.one_dense) quantization.ignore.push_back(module_name(1, "mlp.up_proj"));

@@ -228,8 +228,8 @@ TEST(ModelOpt, IsKnownByItsOwnFileAlone) {
     const auto checkpoint = Checkpoint::open((folder.path / "out").string());
     const auto c = quantization_config_of(checkpoint.config());
     ASSERT_TRUE(c);
-    EXPECT_EQ(c->scheme->name, "nvfp4");
-    EXPECT_EQ(c->activation_rule, "absmax");
+    EXPECT_EQ(c->groups.at(0).scheme->name, "nvfp4");
+    EXPECT_EQ(c->groups.at(0).activation_rule, "absmax");
     EXPECT_TRUE(c->ignores("lm_head"));
     write_file(folder.path / "out/hf_quant_config.json", "{}");
     EXPECT_THAT([&] { Checkpoint::open((folder.path / "out").string()); },
