@@ -103,7 +103,7 @@ Json plan_quantization(const QuantizeOptions& options) {
         fail("{}: {:.1f} GB free on its disk, the run needs {:.1f} GB; choose another place",
              options.out.string(), disk * 1e-9, needed * 1e-9);
     return {{"layers", s.config.layers * 7},
-            {"scheme", s.methods.front().scheme->name},
+            {"scheme", s.quantization.schemes()},
             {"recipe", s.recipe->name},
             {"transforms",
              {{"qkv", s.quantization.qkv},

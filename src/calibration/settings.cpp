@@ -3,20 +3,29 @@
 
 #include <algorithm>
 
+#include "calibration/groups.hpp"
 #include "core/error.hpp"
 #include "model/model_tensors.hpp"
 
 namespace hb {
 namespace {
 
+// on_linear(layer, linear, module) for every linear of the blocks.
+template <class OnLinear>
+void for_linears(const ModelConfig& config, const OnLinear& on_linear) {
+    for (std::int64_t layer = 0; layer < config.layers; ++layer)
+        for (const LinearName& linear : block_linears())
+            on_linear(layer, linear, module_name(layer, linear.name));
+}
+
 void check_patterns(const Settings& settings, const std::vector<std::string>& patterns) {
     for (const std::string& pattern : patterns) {
         QuantizationConfig alone;
         alone.ignore = {pattern};
         bool hit = alone.ignores("lm_head");
-        for (std::int64_t layer = 0; !hit && layer < settings.config.layers; ++layer)
-            for (const LinearName& linear : block_linears())
-                hit = hit || alone.ignores(module_name(layer, linear.name));
+        for_linears(settings.config, [&](auto, const auto&, const std::string& module) {
+            hit = hit || alone.ignores(module);
+        });
         if (!hit)
             fail("--ignore '{}' matches no linear layer; module names look like '{}'", pattern,
                  module_name(0, "mlp.down_proj"));
@@ -24,17 +33,19 @@ void check_patterns(const Settings& settings, const std::vector<std::string>& pa
 }
 
 void check_shapes(const Settings& settings, const Checkpoint& checkpoint) {
-    for (const LinearName& linear : block_linears()) {
+    for_linears(settings.config, [&](std::int64_t layer, const LinearName& linear,
+                                     const std::string& module) {
+        if (!settings.quantizes(layer, linear.name)) return;
         const LinearShape shape = linear_shape(settings.config, linear.name);
-        const Scheme& scheme = *settings.method_of(0, linear.name).scheme;
-        if (!scheme.divides(shape.in) && settings.quantizes(0, linear.name))
+        const Scheme& scheme = *settings.quantization.group_of(module).scheme;
+        if (!scheme.divides(shape.in))
             fail(
                 "{}: the input dimension {} of {} is not divisible by {}'s group of {}; choose "
                 "another scheme or "
                 "--ignore 're:.*{}'",
                 checkpoint.path().string(), shape.in, linear.name, scheme.name, scheme.group,
                 linear.name.substr(linear.name.find('.') + 1));
-    }
+    });
 }
 
 constexpr std::string_view kRotations[] = {"online", "offline", "offline+down"};
@@ -52,19 +63,47 @@ Transform offline_transform(std::string_view text, const QuantizeOptions& option
     }
 }
 
+// What the recipe has for the linears of a site, where they differ for the last group's: a site is
+// transformed alike in all blocks.
+std::string_view site_text(const Settings& s, int site) {
+    const Method* last = nullptr;
+    for (std::int64_t layer = 0; layer < s.config.layers; ++layer)
+        if (const Method* m = s.method_at(layer, site); m && (!last || m > last)) last = m;
+    return s.recipe->transform(*(last ? last : &s.methods.back())->scheme);
+}
+
+// What the recipe has for --scheme, or else for the last of the others that it rotates.
+std::string_view rotation_text(const Settings& s) {
+    for (auto m = s.methods.rbegin(); m != s.methods.rend(); ++m)
+        if (const auto text = s.recipe->transform(*m->scheme); text != "none") return text;
+    return "none";
+}
+
+// Of all weights that become codes.
+double bits_per_weight(const Settings& s) {
+    double bits = 0, weights = 0;
+    for_linears(s.config, [&](std::int64_t layer, const LinearName& linear, const std::string&) {
+        if (!s.quantizes(layer, linear.name)) return;
+        const LinearShape shape = linear_shape(s.config, linear.name);
+        const auto size = static_cast<double>(shape.out * shape.in);
+        bits += size * s.method_of(layer, linear.name).scheme->bits_per_weight();
+        weights += size;
+    });
+    return bits / weights;
+}
+
 void choose_transforms(const QuantizeOptions& options, Settings& s) {
     if (std::find(std::begin(kRotations), std::end(kRotations), options.rotation) ==
         std::end(kRotations))
         fail("unknown rotation '{}'; choose one of: {}", options.rotation,
              fmt::join(kRotations, ", "));
     const bool online = options.rotation == "online";
-    const Scheme& scheme = *s.methods.front().scheme;
-    const std::string_view text = pick(options.transform, s.recipe->transform(scheme));
+    const std::string_view text = pick(options.transform, rotation_text(s));
     if (!online && text == "none")
         fail(
             "--rotation {} has nothing to rotate: {} with {} has no transform; add --transform "
             "hadamard:16, or another of: halfbyte list transforms",
-            options.rotation, s.recipe->name, scheme.name);
+            options.rotation, s.recipe->name, s.quantization.schemes());
     if (!online) {
         s.rotation = {offline_transform(text, options, "hidden_size", s.config.hidden),
                       offline_transform(text, options, "head_dim", s.config.head_dim),
@@ -78,32 +117,10 @@ void choose_transforms(const QuantizeOptions& options, Settings& s) {
         const auto site = static_cast<std::size_t>(linear.site);
         if (online || (linear.site == 3 && options.rotation == "offline+down"))
             s.transforms[site] =
-                parse_transform(text, linear_shape(s.config, linear.name).in, options.seed);
+                parse_transform(pick(options.transform, site_text(s, linear.site)),
+                                linear_shape(s.config, linear.name).in, options.seed);
         *texts[site] = s.transforms[site].text();
     }
-}
-
-Method make_method(const Scheme& scheme, const Recipe& recipe, const std::string& weight_rule,
-                   const std::string& activation_rule) {
-    Method m{&scheme,
-             &find_scale_rule(pick(weight_rule, recipe.weight_rule(scheme)), scheme.family),
-             nullptr};
-    if (scheme.quantized_activations) {
-        m.activation_rule =
-            &find_scale_rule(pick(activation_rule, recipe.activation_rule(scheme)), scheme.family);
-        if (!m.activation_rule->online)
-            fail("scale rule '{}' is too slow for activations; see: halfbyte list scale-rules",
-                 m.activation_rule->name);
-    } else if (!activation_rule.empty()) {
-        fail("--activation-scales {} has no effect: scheme {} leaves activations in 16 bits",
-             activation_rule, scheme.name);
-    }
-    return m;
-}
-
-QuantizationGroup group_of(const Method& m) {
-    return {m.scheme, std::string(m.weight_rule->name),
-            std::string(m.activation_rule ? m.activation_rule->name : "")};
 }
 
 }  // namespace
@@ -145,11 +162,11 @@ Settings make_settings(const QuantizeOptions& options, const Checkpoint& checkpo
     s.config = model_config(checkpoint);
     check_model_tensors(checkpoint, s.config);
 
-    s.quantization.groups = {group_of(s.methods.front())};
     s.quantization.ignore = {"lm_head"};
     s.quantization.ignore.insert(s.quantization.ignore.end(), options.ignore.begin(),
                                  options.ignore.end());
     s.quantization.seed = options.seed;
+    choose_groups(options, s);
     choose_transforms(options, s);
     check_patterns(s, options.ignore);
     check_shapes(s, checkpoint);
@@ -181,8 +198,11 @@ Json describe(const Settings& s, const QuantizeOptions& options, const Checkpoin
     json["version"] = HALFBYTE_VERSION;
     json["model"] = checkpoint.path().filename().string();
     json["fingerprint"] = fmt::format("{:016x}", checkpoint.fingerprint());
-    const QuantizationGroup& group = s.quantization.groups.front();
+    const QuantizationGroup& group = s.quantization.groups.back();  // of "Linear"
     json["scheme"] = group.scheme->name;
+    for (std::size_t i = 0; i + 1 < s.quantization.groups.size(); ++i)
+        for (const auto& target : s.quantization.groups[i].targets)
+            json["scheme_for"][target] = s.quantization.groups[i].scheme->name;
     json["recipe"] = s.recipe->name;
     json["quantizer"] = s.quantizer->name;
     json["transforms"] = {{"qkv", s.quantization.qkv},
@@ -199,7 +219,8 @@ Json describe(const Settings& s, const QuantizeOptions& options, const Checkpoin
     json["activation_order"] = s.solver.activation_order;
     json["ignore"] = s.quantization.ignore;
     json["seed"] = options.seed;
-    json["bits_per_weight"] = group.scheme->bits_per_weight();
+    json["bits_per_weight"] =
+        s.methods.size() > 1 ? bits_per_weight(s) : group.scheme->bits_per_weight();
     return json;
 }
 

@@ -41,6 +41,11 @@ ActivationQuantizer read_quantizer(const Checkpoint& checkpoint, const Quantizat
     return q;
 }
 
+bool same_inputs(const QuantizationGroup& a, const QuantizationGroup& b) {
+    if (!a.scheme->quantized_activations) return !b.scheme->quantized_activations;
+    return a.scheme == b.scheme && a.activation_rule == b.activation_rule;
+}
+
 // A finished block's folder holds nothing of a linear that stays dense.
 bool holds(const Checkpoint& checkpoint, const std::string& module) {
     return checkpoint.has(module + ".weight_packed") || checkpoint.has(module + ".weight");
@@ -63,6 +68,7 @@ void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
                   std::int64_t layer, WeightStorage storage, Block& block, Threads& threads) {
     const std::string* text[4] = {&quantization.qkv, &quantization.o, &quantization.gate_up,
                                   &quantization.down};
+    const QuantizationGroup* groups[4] = {};  // of a site's linear
     for (std::size_t i = 0; i < 7; ++i) {
         const LinearName& linear = block_linears()[i];
         const std::string module = module_name(layer, linear.name);
@@ -77,6 +83,13 @@ void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
         Site& site = block.sites[static_cast<std::size_t>(linear.site)];
         site.transform = parse_transform(*text[linear.site], shape.in, quantization.seed);
         const QuantizationGroup& group = quantization.group_of(module);
+        const QuantizationGroup*& other = groups[static_cast<std::size_t>(linear.site)];
+        if (other && !same_inputs(*other, group))
+            fail(
+                "{}: '{}' is {}, another linear with the same input {}; linears that share an "
+                "input must quantize it alike",
+                quantized.path().string(), module, group.scheme->name, other->scheme->name);
+        other = &group;
         if (group.scheme->quantized_activations)
             site.quantizer = read_quantizer(quantized, group, module);
         block.linears[i] = join_linear(std::move(weight->weight), weight->divisor,

@@ -4,7 +4,7 @@
 #include "io/quantization_config.hpp"
 
 #include <algorithm>
-#include <regex>
+#include <set>
 
 #include "core/error.hpp"
 #include "io/strict_json.hpp"
@@ -12,6 +12,10 @@
 
 namespace hb {
 namespace {
+
+constexpr std::string_view kWhere = "config.json: quantization_config";
+constexpr std::string_view kMixed = "mixed-precision";
+constexpr std::size_t kMostGroups = 256;
 
 std::string_view format_of(Family family) {
     switch (family) {
@@ -73,6 +77,18 @@ Json group_json(const QuantizationGroup& group) {
     return json;
 }
 
+std::string group_name(std::size_t i) {
+    return fmt::format("group_{}", i);
+}
+
+std::string_view format_of(const QuantizationConfig& c) {
+    const auto first = format_of(c.groups.front().scheme->family);
+    const bool same = std::all_of(c.groups.begin(), c.groups.end(), [&](const auto& group) {
+        return format_of(group.scheme->family) == first;
+    });
+    return same ? first : kMixed;
+}
+
 Json rules_of(const QuantizationGroup& group) {
     return {{"scheme", group.scheme->name},
             {"weight_scales", group.weight_rule},
@@ -80,15 +96,16 @@ Json rules_of(const QuantizationGroup& group) {
 }
 
 Json provenance_of(const QuantizationConfig& c) {
-    Json json = rules_of(c.groups.front());
+    Json json = Json::object();
+    if (c.groups.size() == 1) json = rules_of(c.groups.front());
+    for (std::size_t i = 0; c.groups.size() > 1 && i < c.groups.size(); ++i)
+        json["groups"][group_name(i)] = rules_of(c.groups[i]);
     json["transforms"] = {{"qkv", c.qkv}, {"o", c.o}, {"gate_up", c.gate_up}, {"down", c.down}};
     if (c.residual != "none" || c.heads != "none")
         json["folded"] = {{"residual", c.residual}, {"heads", c.heads}};
     json["seed"] = c.seed;
     return json;
 }
-
-constexpr std::string_view kWhere = "config.json: quantization_config";
 
 std::string shown(const Json& json) {
     return printable(json.dump(-1, ' ', true, Json::error_handler_t::replace), 80);
@@ -148,13 +165,19 @@ const Scheme& scheme_of(const std::string& format, const Json& weights, bool act
          activations ? "quantized" : "16-bit");
 }
 
-QuantizationGroup read_group(const Json& config, const std::string& format) {
-    const Json& groups = object_at(config, "config_groups");
-    if (groups.size() != 1 || !groups.front().is_object())
-        fail("{}: {} config_groups; exactly one is supported", kWhere, groups.size());
-    const Json& group = groups.front();
-    want(group, "targets", Json::array({"Linear"}));
-    want(group, "format", format);
+std::vector<std::string> names_at(const Json& json, const char* name) {
+    std::vector<std::string> names;
+    const Json* list = find(json, name);
+    if (!list) return names;
+    if (!list->is_array()) fail("{}: '{}' is {}, wanted a list", kWhere, name, shown(*list));
+    for (const auto& text : *list) {
+        if (!text.is_string()) fail("{}: '{}' has {}, wanted names", kWhere, name, shown(text));
+        names.push_back(text.get<std::string>());
+    }
+    return names;
+}
+
+QuantizationGroup read_group(const Json& group, const std::string& format) {
     want_empty(group, "output_activations");
     const Json& weights = object_at(group, "weights");
     const bool activations = find(group, "input_activations") != nullptr;
@@ -164,10 +187,36 @@ QuantizationGroup read_group(const Json& config, const std::string& format) {
     if (const auto order = text_or(weights, "actorder", "static");
         order != "static" && order != "weight")
         fail("{}: actorder '{}' is not supported", kWhere, printable(order));
-    if (!activations) return {&scheme, "", ""};
+    const auto targets =
+        find(group, "targets") ? names_at(group, "targets") : std::vector<std::string>{"Linear"};
+    if (!activations) return {&scheme, "", "", targets};
     const Json& inputs = object_at(group, "input_activations");
     for (const auto& [name, value] : wanted_inputs.items()) want(inputs, name.c_str(), value);
-    return {&scheme, "", scheme.family == Family::mx ? "ct-round" : "absmax"};
+    return {&scheme, "", scheme.family == Family::mx ? "ct-round" : "absmax", targets};
+}
+
+// Of several groups each says its format itself; the one above is theirs, or mixed-precision.
+std::vector<QuantizationGroup> read_groups(const Json& config, const std::string& format) {
+    const Json& groups = object_at(config, "config_groups");
+    if (groups.empty() || groups.size() > kMostGroups)
+        fail("{}: {} config_groups, wanted 1 to {}", kWhere, groups.size(), kMostGroups);
+    std::vector<QuantizationGroup> all;
+    std::set<std::string> targets;
+    for (const auto& [name, group] : groups.items()) {
+        if (!group.is_object())
+            fail("{}: group '{}' is {}, wanted an object", kWhere, printable(name), shown(group));
+        if (format == kMixed && !find(group, "format"))
+            fail("{}: group '{}' has no 'format', which {} leaves to it", kWhere, printable(name),
+                 kMixed);
+        if (format != kMixed) want(group, "format", format);
+        const auto own = text_or(group, "format", format);
+        check_format(own);
+        all.push_back(read_group(group, own));
+        for (const auto& target : all.back().targets)
+            if (!targets.insert(target).second)
+                fail("{}: '{}' is a target twice", kWhere, printable(target));
+    }
+    return all;
 }
 
 void read_transforms(const Json& json, const char* field,
@@ -188,8 +237,17 @@ void read_rules(const Json& json, QuantizationGroup& group) {
     group.activation_rule = text_or(json, "activation_scales", group.activation_rule);
 }
 
-void read_provenance(const Json& json, QuantizationConfig& c) {
-    read_rules(json, c.groups.front());
+// names: of the groups, when there are several
+void read_provenance(const Json& json, const Json& names, QuantizationConfig& c) {
+    if (c.groups.size() == 1) {
+        read_rules(json, c.groups.front());
+    } else if (const Json* rules = find(json, "groups")) {
+        auto group = c.groups.begin();
+        for (const auto& [name, unused] : names.items()) {
+            if (find(*rules, name.c_str())) read_rules(object_at(*rules, name.c_str()), *group);
+            ++group;
+        }
+    }
     read_transforms(json, "transforms",
                     {{"qkv", &c.qkv}, {"o", &c.o}, {"gate_up", &c.gate_up}, {"down", &c.down}});
     read_transforms(json, "folded", {{"residual", &c.residual}, {"heads", &c.heads}});
@@ -197,16 +255,6 @@ void read_provenance(const Json& json, QuantizationConfig& c) {
     if (seed && !seed->is_number_unsigned())
         fail("{}: 'seed' is {}, wanted a whole number", kWhere, shown(*seed));
     if (seed) c.seed = seed->get<std::uint64_t>();
-}
-
-bool matches(const std::string& pattern, const std::string& module) {
-    if (!pattern.starts_with("re:")) return pattern == module;
-    try {
-        return std::regex_search(module, std::regex(pattern.substr(3)),
-                                 std::regex_constants::match_continuous);
-    } catch (const std::regex_error&) {
-        fail("'{}' is not a regular expression", printable(pattern));
-    }
 }
 
 void check_rules(const QuantizationConfig& c) {
@@ -220,37 +268,6 @@ void check_rules(const QuantizationConfig& c) {
 
 }  // namespace
 
-bool QuantizationConfig::ignores(const std::string& module) const {
-    return std::any_of(ignore.begin(), ignore.end(),
-                       [&](const std::string& pattern) { return matches(pattern, module); });
-}
-
-const QuantizationGroup* QuantizationConfig::find_group(const std::string& module) const {
-    const auto rank = [](const std::string& target) {
-        return target == "Linear" ? 2 : target.starts_with("re:") ? 1 : 0;
-    };
-    const QuantizationGroup* best = nullptr;
-    const std::string* by = nullptr;
-    for (const auto& group : groups) {
-        for (const auto& target : group.targets) {
-            const bool sooner = !by || std::pair(rank(target), target) < std::pair(rank(*by), *by);
-            if (sooner && (target == "Linear" || matches(target, module)))
-                best = &group, by = &target;
-        }
-    }
-    return best;
-}
-
-const QuantizationGroup& QuantizationConfig::group_of(const std::string& module) const {
-    if (const auto* group = find_group(module)) return *group;
-    fail("{}: no target of config_groups is '{}'", kWhere, printable(module));
-}
-
-bool QuantizationConfig::quantizes_activations() const {
-    return std::any_of(groups.begin(), groups.end(),
-                       [](const auto& group) { return group.scheme->quantized_activations; });
-}
-
 Json to_json(const QuantizationConfig& c) {
     const bool ours = c.online_transform() ||
                       std::any_of(c.groups.begin(), c.groups.end(), [](const auto& group) {
@@ -259,7 +276,7 @@ Json to_json(const QuantizationConfig& c) {
                       });
     Json json;
     json["quant_method"] = ours ? "halfbyte" : "compressed-tensors";
-    json["format"] = format_of(c.groups.front().scheme->family);
+    json["format"] = format_of(c);
     json["quantization_status"] = "compressed";
     json["version"] = "0.20.0";
     json["ignore"] = c.ignore;
@@ -267,7 +284,8 @@ Json to_json(const QuantizationConfig& c) {
     json["global_compression_ratio"] = nullptr;
     json["sparsity_config"] = Json::object();
     json["transform_config"] = Json::object();
-    json["config_groups"] = {{"group_0", group_json(c.groups.front())}};
+    for (std::size_t i = 0; i < c.groups.size(); ++i)
+        json["config_groups"][group_name(i)] = group_json(c.groups[i]);
     json["halfbyte"] = provenance_of(c);
     return json;
 }
@@ -278,7 +296,7 @@ Json presented_config(const QuantizationConfig& config, const Json& settings,
     const Json* own = find(settings, "halfbyte");
     if (!own || !own->is_object()) return to_json(c);
     try {
-        read_provenance(*own, c);
+        read_provenance(*own, {}, c);
         check_rules(c);
     } catch (const Error& error) {
         fail("{}: {}", where, error.what());
@@ -300,22 +318,16 @@ std::optional<QuantizationConfig> quantization_config_of(const Json& model_confi
     for (const char* name : {"kv_cache_scheme", "sparsity_config", "transform_config"})
         want_empty(*json, name);
     const auto format = text_or(*json, "format", "absent");
-    check_format(format);
+    if (format != kMixed) check_format(format);
     QuantizationConfig c;
-    c.groups = {read_group(*json, format)};
-    if (const Json* ignore = find(*json, "ignore")) {
-        if (!ignore->is_array()) fail("{}: 'ignore' is {}, wanted a list", kWhere, shown(*ignore));
-        for (const auto& name : *ignore) {
-            if (!name.is_string()) fail("{}: 'ignore' has {}, wanted names", kWhere, shown(name));
-            c.ignore.push_back(name.get<std::string>());
-        }
-    }
+    c.groups = read_groups(*json, format);
+    c.ignore = names_at(*json, "ignore");
     const Json* own = find(*json, "halfbyte");
     if (own && !own->is_object())
         fail("{}: 'halfbyte' is {}, wanted an object", kWhere, shown(*own));
     if (method == "halfbyte" && !own)
         fail("{}: quant_method is halfbyte, but there is no 'halfbyte'", kWhere);
-    if (own) read_provenance(*own, c);
+    if (own) read_provenance(*own, object_at(*json, "config_groups"), c);
     check_rules(c);
     return c;
 }

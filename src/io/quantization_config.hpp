@@ -43,11 +43,12 @@ struct QuantizationConfig {
     const QuantizationGroup* find_group(const std::string& module) const;
     const QuantizationGroup& group_of(const std::string& module) const;  // throws Error when none
     bool quantizes_activations() const;                                  // of any group
+    std::string schemes() const;                                         // "nvfp4 + fp8"
 };
 
 Json to_json(const QuantizationConfig& config);
 // Reads ours and plain compressed-tensors (NVFP4, MXFP4, INT4 with and without zero points, INT8,
-// FP8). Throws Error on anything else.
+// FP8, and groups of these in mixed-precision). Throws Error on anything else.
 std::optional<QuantizationConfig> quantization_config_of(const Json& model_config);
 
 // to_json of what another layout says, with the rules and the seed under the key "halfbyte" of its
