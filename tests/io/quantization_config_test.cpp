@@ -107,7 +107,8 @@ TEST_P(EveryScheme, ForeignFieldsAreRefusedOneByOne) {
     refused("/transform_config", {{"config_groups", 1}});
     refused("/sparsity_config", {{"format", "dense"}});
     refused("/config_groups/group_1", good["config_groups"]["group_0"]);
-    refused("/config_groups/group_0/targets", {"re:.*q_proj"});
+    refused("/config_groups/group_0/targets", "Linear");
+    refused("/config_groups/group_0/targets", {3});
     refused("/config_groups/group_0/weights/num_bits", 6);
     refused("/config_groups/group_0/weights/symmetric", scheme.zero_points());
     refused("/config_groups/group_0/weights/group_size", 48);
