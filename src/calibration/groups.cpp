@@ -107,6 +107,29 @@ Method make_method(const Scheme& scheme, const Recipe& recipe, const std::string
     return m;
 }
 
+// vLLM asks for the fused layer's own name, then for its class, which "Linear" is a part of, and
+// only then for the names of the layers that it is made of.
+std::optional<std::string> fused_notice(const Settings& s) {
+    constexpr std::pair<std::string_view, std::string_view> kFused[] = {
+        {"self_attn.q_proj", "self_attn.qkv_proj"}, {"mlp.gate_proj", "mlp.gate_up_proj"}};
+    for (std::int64_t layer = 0; layer < s.config.layers; ++layer) {
+        for (const auto& [part, whole] : kFused) {
+            const QuantizationGroup& group = s.quantization.group_of(module_name(layer, part));
+            const std::string name = module_name(layer, whole);
+            if (!s.quantizes(layer, part) || &group == &s.quantization.groups.back() ||
+                std::any_of(group.targets.begin(), group.targets.end(),
+                            [&](const std::string& target) { return matches(target, name); }))
+                continue;
+            return fmt::format(
+                "vLLM looks for '{}', which no --scheme-for of {} matches, and would take it for "
+                "{}; a pattern that matches it too, such as 're:.*self_attn.*' or 're:.*up_proj', "
+                "helps",
+                name, group.scheme->name, s.quantization.groups.back().scheme->name);
+        }
+    }
+    return std::nullopt;
+}
+
 void choose_groups(const QuantizeOptions& options, Settings& s) {
     std::vector<SchemeFor> all;
     for (const auto& text : options.scheme_for) all.push_back(parse(text));

@@ -16,4 +16,7 @@ Method make_method(const Scheme& scheme, const Recipe& recipe, const std::string
 // fuse would get different schemes.
 void choose_groups(const QuantizeOptions& options, Settings& settings);
 
+// A line where a client that fuses linears would look for a name that no target of theirs matches.
+std::optional<std::string> fused_notice(const Settings& settings);
+
 }  // namespace hb
