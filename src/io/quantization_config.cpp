@@ -16,6 +16,7 @@ namespace {
 constexpr std::string_view kWhere = "config.json: quantization_config";
 constexpr std::string_view kMixed = "mixed-precision";
 constexpr std::size_t kMostGroups = 256;
+constexpr std::int64_t kMostPatterns = 1024;  // each is tried on every linear
 
 std::string_view format_of(Family family) {
     switch (family) {
@@ -216,6 +217,10 @@ std::vector<QuantizationGroup> read_groups(const Json& config, const std::string
             if (!targets.insert(target).second)
                 fail("{}: '{}' is a target twice", kWhere, printable(target));
     }
+    if (const auto n = std::count_if(targets.begin(), targets.end(),
+                                     [](const auto& t) { return t.starts_with("re:"); });
+        n > kMostPatterns)
+        fail("{}: {} patterns among the targets, wanted at most {}", kWhere, n, kMostPatterns);
     return all;
 }
 

@@ -166,6 +166,9 @@ TEST(MixedPrecision, RefusesWhatItCannotTell) {
         many["config_groups"][fmt::format("group_{}", i)]["targets"] = {fmt::format("m{}", i)};
     }
     EXPECT_THROW(parsed(many), Error);
+    Json patterns = Json::array();
+    for (int i = 0; i < 2000; ++i) patterns.push_back(fmt::format("re:{}", i));
+    refused("/config_groups/group_0/targets", patterns, "2000 patterns");
 }
 
 // No 'Linear' among the targets.
