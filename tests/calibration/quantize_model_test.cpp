@@ -149,8 +149,7 @@ void expect_resumable(const QuantizeOptions& whole) {
 TEST_F(QuantizeModel, InterruptedAndResumedGivesTheSameBytes) {
     test::write_tiny_model(folder / "model");
     for (const Way& way : kWays)
-        expect_resumable(
-            options(std::string(way.scheme) + way.ignored + way.scheme_for, way));
+        expect_resumable(options(std::string(way.scheme) + way.ignored + way.scheme_for, way));
 }
 
 // x3 next to the smallest normal numbers, which codes cannot keep.
@@ -187,7 +186,8 @@ TEST_F(QuantizeModel, AChangedOptionOrDataIsRefusedOnResume) {
     other = o;
     other.scheme_for = {"re:.*down_proj=fp8"};
     EXPECT_THAT([&] { quantize_model(other, {}); },
-                testing::ThrowsMessage<Error>(testing::HasSubstr("\"scheme_for\" was absent, now it is {\"re:.*down_proj\":\"fp8\"}")));
+                testing::ThrowsMessage<Error>(testing::HasSubstr(
+                    "\"scheme_for\" was absent, now it is {\"re:.*down_proj\":\"fp8\"}")));
     other = o;
     other.sequences = 7;
     EXPECT_THAT([&] { quantize_model(other, {}); },
