@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "calibration/finish.hpp"
 
-#include <set>
-
 #include "calibration/stream.hpp"
 #include "core/file.hpp"
 #include "report/model_card.hpp"
@@ -39,7 +37,7 @@ void write_output(const Settings& settings, const Checkpoint& checkpoint, const 
     std::vector<Checkpoint> parts;
     for (std::int64_t layer = 0; layer < settings.config.layers; ++layer)
         parts.push_back(Checkpoint::open(work.block_folder(layer).string()));
-    const std::set<std::string> replaced = quantized_weights(settings);
+    const auto replaced = quantized_weights(settings);
     std::vector<TensorToWrite> tensors;
     for (const TensorInfo& info : checkpoint.tensors())
         if (!replaced.contains(info.name)) tensors.push_back(copy_of(checkpoint, info));

@@ -25,14 +25,16 @@ struct Work {
 Work count(const Settings& s, double tokens) {
     Work w;
     std::array<double, 4> inputs{};
-    const bool keeps_hidden =
-        s.activation_rule && s.activation_rule->family == Family::mx;  // else gate and up twice
+    double twice = 0;  // blocks that compute gate and up twice
+    for (std::int64_t layer = 0; layer < s.config.layers; ++layer)
+        twice += s.keeps_hidden(layer) ? 0 : 1;
+    const auto layers = static_cast<double>(s.config.layers);
     for (const LinearName& linear : block_linears()) {
         const LinearShape shape = linear_shape(s.config, linear.name);
         const double size = static_cast<double>(shape.out * shape.in),
                      in = static_cast<double>(shape.in);
         w.block_weights += size;
-        w.linear += 2 * tokens * size * (linear.site == 2 && !keeps_hidden ? 2 : 1);
+        w.linear += 2 * tokens * size * (layers + (linear.site == 2 ? twice : 0));
         w.solver += size * in;
         inputs[static_cast<std::size_t>(linear.site)] = in;
         w.largest_in = std::max(w.largest_in, in);
@@ -41,9 +43,8 @@ Work count(const Settings& s, double tokens) {
         w.hessian += 2 * tokens * in * in;
         w.solver += in * in * in * 2 / 3;
     }
-    const auto layers = static_cast<double>(s.config.layers);
     if (!s.quantizer->needs_hessian) w.hessian = w.solver = 0;
-    w.linear *= layers, w.hessian *= layers, w.solver *= layers;
+    w.hessian *= layers, w.solver *= layers;
     w.weights = w.block_weights * layers;
     return w;
 }
@@ -80,9 +81,10 @@ Json plan_quantization(const QuantizeOptions& options) {
     for (const TensorInfo& info : checkpoint.tensors()) {
         double elements = 1;
         for (const auto n : info.shape) elements *= static_cast<double>(n);
-        output += elements * (quantized.contains(info.name) ? s.scheme->bits_per_weight() / 8
-                              : info.dtype == "F32"         ? 4
-                                                            : 2);
+        const auto codes = quantized.find(info.name);
+        output += elements * (codes != quantized.end() ? codes->second->bits_per_weight() / 8
+                              : info.dtype == "F32"    ? 4
+                                                       : 2);
     }
 
     Threads threads(options.threads);
@@ -101,7 +103,7 @@ Json plan_quantization(const QuantizeOptions& options) {
         fail("{}: {:.1f} GB free on its disk, the run needs {:.1f} GB; choose another place",
              options.out.string(), disk * 1e-9, needed * 1e-9);
     return {{"layers", s.config.layers * 7},
-            {"scheme", s.scheme->name},
+            {"scheme", s.quantization.schemes()},
             {"recipe", s.recipe->name},
             {"transforms",
              {{"qkv", s.quantization.qkv},

@@ -7,6 +7,7 @@
 
 #include "calibration/dataset.hpp"
 #include "calibration/finish.hpp"
+#include "calibration/groups.hpp"
 #include "calibration/stream.hpp"
 #include "core/digest.hpp"
 #include "core/error.hpp"
@@ -148,6 +149,8 @@ Json quantize_model(const QuantizeOptions& options, const QuantizeHooks& hooks) 
         hooks.notice(
             "the embedding and the head are untied: the head takes the weight of the final norm, "
             "both are written");
+
+    if (const auto notice = fused_notice(settings); notice && hooks.notice) hooks.notice(*notice);
 
     StreamTotals totals;
     std::vector<double> gflops;

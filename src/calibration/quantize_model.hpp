@@ -17,7 +17,9 @@ struct QuantizeOptions {
     std::string model;
     std::filesystem::path out;
     std::string scheme = "nvfp4", recipe = "mr-gptq";
-    // Empty: the recipe's choice for the scheme.
+    // "TARGET=SCHEME": a module or "re:..." of another scheme, with the recipe's rules for it.
+    std::vector<std::string> scheme_for;
+    // Empty: the recipe's choice for the scheme. The rules are those of `scheme` alone.
     std::string transform, weight_rule, activation_rule;
     // Where the transform is applied: online (all four sites, recorded), offline (folded into the
     // weights, all but down's input), offline+down (down's input online).

@@ -3,20 +3,29 @@
 
 #include <algorithm>
 
+#include "calibration/groups.hpp"
 #include "core/error.hpp"
 #include "model/model_tensors.hpp"
 
 namespace hb {
 namespace {
 
+// on_linear(layer, linear, module) for every linear of the blocks.
+template <class OnLinear>
+void for_linears(const ModelConfig& config, const OnLinear& on_linear) {
+    for (std::int64_t layer = 0; layer < config.layers; ++layer)
+        for (const LinearName& linear : block_linears())
+            on_linear(layer, linear, module_name(layer, linear.name));
+}
+
 void check_patterns(const Settings& settings, const std::vector<std::string>& patterns) {
     for (const std::string& pattern : patterns) {
         QuantizationConfig alone;
         alone.ignore = {pattern};
         bool hit = alone.ignores("lm_head");
-        for (std::int64_t layer = 0; !hit && layer < settings.config.layers; ++layer)
-            for (const LinearName& linear : block_linears())
-                hit = hit || alone.ignores(module_name(layer, linear.name));
+        for_linears(settings.config, [&](auto, const auto&, const std::string& module) {
+            hit = hit || alone.ignores(module);
+        });
         if (!hit)
             fail("--ignore '{}' matches no linear layer; module names look like '{}'", pattern,
                  module_name(0, "mlp.down_proj"));
@@ -24,16 +33,19 @@ void check_patterns(const Settings& settings, const std::vector<std::string>& pa
 }
 
 void check_shapes(const Settings& settings, const Checkpoint& checkpoint) {
-    for (const LinearName& linear : block_linears()) {
+    for_linears(settings.config, [&](std::int64_t layer, const LinearName& linear,
+                                     const std::string& module) {
+        if (!settings.quantizes(layer, linear.name)) return;
         const LinearShape shape = linear_shape(settings.config, linear.name);
-        if (!settings.scheme->divides(shape.in) && settings.quantizes(0, linear.name))
+        const Scheme& scheme = *settings.quantization.group_of(module).scheme;
+        if (!scheme.divides(shape.in))
             fail(
                 "{}: the input dimension {} of {} is not divisible by {}'s group of {}; choose "
                 "another scheme or "
                 "--ignore 're:.*{}'",
-                checkpoint.path().string(), shape.in, linear.name, settings.scheme->name,
-                settings.scheme->group, linear.name.substr(linear.name.find('.') + 1));
-    }
+                checkpoint.path().string(), shape.in, linear.name, scheme.name, scheme.group,
+                linear.name.substr(linear.name.find('.') + 1));
+    });
 }
 
 constexpr std::string_view kRotations[] = {"online", "offline", "offline+down"};
@@ -51,12 +63,43 @@ Transform offline_transform(std::string_view text, const QuantizeOptions& option
     }
 }
 
+// What the recipe has for the linears of a site, where they differ for the last group's: a site is
+// transformed alike in all blocks.
+std::string_view site_text(const Settings& s, int site) {
+    const Method* last = nullptr;
+    for (std::int64_t layer = 0; layer < s.config.layers; ++layer)
+        if (const Method* m = s.method_at(layer, site); m && (!last || m > last)) last = m;
+    return s.recipe->transform(*(last ? last : &s.methods.back())->scheme);
+}
+
+// That of --scheme, or else the last of the others, that the recipe rotates; or --scheme's.
+const Scheme& rotated_scheme(const Settings& s) {
+    for (auto m = s.methods.rbegin(); m != s.methods.rend(); ++m)
+        if (s.recipe->transform(*m->scheme) != "none") return *m->scheme;
+    return *s.methods.back().scheme;
+}
+
 // A block keeps weights from mixing with those of a channel that carries most of h. MX's scales,
 // powers of two, round such a channel's group of activations badly unless it is rotated.
 std::int64_t kept_channels(const Settings& s) {
     const int block = s.rotation->residual.block;
-    const bool mx_inputs = s.activation_rule && s.scheme->family == Family::mx;
+    const bool mx_inputs = std::any_of(s.methods.begin(), s.methods.end(), [](const Method& m) {
+        return m.activation_rule && m.scheme->family == Family::mx;
+    });
     return mx_inputs || s.config.hidden < 4 * block ? 0 : block;
+}
+
+// Of all weights that become codes.
+double bits_per_weight(const Settings& s) {
+    double bits = 0, weights = 0;
+    for_linears(s.config, [&](std::int64_t layer, const LinearName& linear, const std::string&) {
+        if (!s.quantizes(layer, linear.name)) return;
+        const LinearShape shape = linear_shape(s.config, linear.name);
+        const auto size = static_cast<double>(shape.out * shape.in);
+        bits += size * s.method_of(layer, linear.name).scheme->bits_per_weight();
+        weights += size;
+    });
+    return bits / weights;
 }
 
 void choose_transforms(const QuantizeOptions& options, Settings& s) {
@@ -65,15 +108,15 @@ void choose_transforms(const QuantizeOptions& options, Settings& s) {
         fail("unknown rotation '{}'; choose one of: {}", options.rotation,
              fmt::join(kRotations, ", "));
     const bool online = options.rotation == "online";
-    const std::string_view text = pick(options.transform, s.recipe->transform(*s.scheme));
+    const std::string_view text = pick(options.transform, s.recipe->transform(rotated_scheme(s)));
     if (!online && text == "none")
         fail(
             "--rotation {} has nothing to rotate: {} with {} has no transform; add --transform "
             "hadamard:16, or another of: halfbyte list transforms",
-            options.rotation, s.recipe->name, s.scheme->name);
+            options.rotation, s.recipe->name, s.quantization.schemes());
     if (!online) {
         const std::string residual = options.transform.empty()
-                                         ? fmt::format("hadamard:{}", s.scheme->group)
+                                         ? fmt::format("hadamard:{}", rotated_scheme(s).group)
                                          : options.transform;
         s.rotation = {offline_transform(residual, options, "hidden_size", s.config.hidden),
                       offline_transform(text, options, "head_dim", s.config.head_dim),
@@ -88,30 +131,44 @@ void choose_transforms(const QuantizeOptions& options, Settings& s) {
         const auto site = static_cast<std::size_t>(linear.site);
         if (online || (linear.site == 3 && options.rotation == "offline+down"))
             s.transforms[site] =
-                parse_transform(text, linear_shape(s.config, linear.name).in, options.seed);
+                parse_transform(pick(options.transform, site_text(s, linear.site)),
+                                linear_shape(s.config, linear.name).in, options.seed);
         *texts[site] = s.transforms[site].text();
     }
 }
 
 }  // namespace
 
+const Method& Settings::method_of(std::int64_t layer, std::string_view linear) const {
+    const auto& group = quantization.group_of(module_name(layer, linear));
+    return methods[static_cast<std::size_t>(&group - quantization.groups.data())];
+}
+
+const Method* Settings::method_at(std::int64_t layer, int site) const {
+    for (const LinearName& linear : block_linears())
+        if (linear.site == site && quantizes(layer, linear.name))
+            return &method_of(layer, linear.name);
+    return nullptr;
+}
+
+bool Settings::keeps_hidden(std::int64_t layer) const {
+    const Method* down = method_at(layer, 3);
+    return down && down->activation_rule && down->scheme->family == Family::mx;
+}
+
+bool Settings::needs_calibration() const {
+    return quantizer->needs_hessian ||
+           std::any_of(methods.begin(), methods.end(), [](const Method& m) {
+               return m.activation_rule && m.scheme->family == Family::nv;
+           });
+}
+
 Settings make_settings(const QuantizeOptions& options, const Checkpoint& checkpoint) {
     Settings s;
-    s.scheme = &find_scheme(options.scheme);
     s.recipe = &find_recipe(options.recipe);
     s.quantizer = &find_quantizer(s.recipe->quantizer);
-    s.weight_rule = &find_scale_rule(pick(options.weight_rule, s.recipe->weight_rule(*s.scheme)),
-                                     s.scheme->family);
-    if (s.scheme->quantized_activations) {
-        s.activation_rule = &find_scale_rule(
-            pick(options.activation_rule, s.recipe->activation_rule(*s.scheme)), s.scheme->family);
-        if (!s.activation_rule->online)
-            fail("scale rule '{}' is too slow for activations; see: halfbyte list scale-rules",
-                 s.activation_rule->name);
-    } else if (!options.activation_rule.empty()) {
-        fail("--activation-scales {} has no effect: scheme {} leaves activations in 16 bits",
-             options.activation_rule, s.scheme->name);
-    }
+    s.methods = {make_method(find_scheme(options.scheme), *s.recipe, options.weight_rule,
+                             options.activation_rule)};
     s.solver.activation_order = s.recipe->activation_order;
     if (quantization_config_of(checkpoint.config()))
         fail("{}: the model is quantized already; start from its 16-bit weights",
@@ -119,13 +176,11 @@ Settings make_settings(const QuantizeOptions& options, const Checkpoint& checkpo
     s.config = model_config(checkpoint);
     check_model_tensors(checkpoint, s.config);
 
-    s.quantization.scheme = s.scheme;
-    s.quantization.weight_rule = s.weight_rule->name;
-    s.quantization.activation_rule = s.activation_rule ? s.activation_rule->name : "";
     s.quantization.ignore = {"lm_head"};
     s.quantization.ignore.insert(s.quantization.ignore.end(), options.ignore.begin(),
                                  options.ignore.end());
     s.quantization.seed = options.seed;
+    choose_groups(options, s);
     choose_transforms(options, s);
     check_patterns(s, options.ignore);
     check_shapes(s, checkpoint);
@@ -133,18 +188,19 @@ Settings make_settings(const QuantizeOptions& options, const Checkpoint& checkpo
     return s;
 }
 
-std::set<std::string> quantized_weights(const Settings& settings) {
-    std::set<std::string> names;
+std::map<std::string, const Scheme*> quantized_weights(const Settings& settings) {
+    std::map<std::string, const Scheme*> weights;
     for (std::int64_t layer = 0; layer < settings.config.layers; ++layer)
         for (const LinearName& linear : block_linears())
             if (settings.quantizes(layer, linear.name))
-                names.insert(module_name(layer, linear.name) + ".weight");
-    return names;
+                weights[module_name(layer, linear.name) + ".weight"] =
+                    settings.method_of(layer, linear.name).scheme;
+    return weights;
 }
 
 Checkpoint rotated_for(const Settings& settings, Checkpoint dense) {
     if (!settings.rotation) return dense;
-    const std::set<std::string> quantized = quantized_weights(settings);
+    const auto quantized = quantized_weights(settings);
     OfflineRotation rotation = *settings.rotation;
     rotation.order = channels_by_norms(dense);
     return rotate_offline(std::move(dense), rotation,
@@ -156,7 +212,11 @@ Json describe(const Settings& s, const QuantizeOptions& options, const Checkpoin
     json["version"] = HALFBYTE_VERSION;
     json["model"] = checkpoint.path().filename().string();
     json["fingerprint"] = fmt::format("{:016x}", checkpoint.fingerprint());
-    json["scheme"] = s.scheme->name;
+    const QuantizationGroup& group = s.quantization.groups.back();  // of "Linear"
+    json["scheme"] = group.scheme->name;
+    for (std::size_t i = 0; i + 1 < s.quantization.groups.size(); ++i)
+        for (const auto& target : s.quantization.groups[i].targets)
+            json["scheme_for"][target] = s.quantization.groups[i].scheme->name;
     json["recipe"] = s.recipe->name;
     json["quantizer"] = s.quantizer->name;
     json["transforms"] = {{"qkv", s.quantization.qkv},
@@ -168,13 +228,14 @@ Json describe(const Settings& s, const QuantizeOptions& options, const Checkpoin
                             {"residual", s.quantization.residual},
                             {"heads", s.quantization.heads},
                             {"kept", s.rotation->kept}};
-    json["weight_scales"] = s.quantization.weight_rule;
-    json["activation_scales"] = s.quantization.activation_rule;
+    json["weight_scales"] = group.weight_rule;
+    json["activation_scales"] = group.activation_rule;
     json["damping"] = s.solver.damping;
     json["activation_order"] = s.solver.activation_order;
     json["ignore"] = s.quantization.ignore;
     json["seed"] = options.seed;
-    json["bits_per_weight"] = s.scheme->bits_per_weight();
+    json["bits_per_weight"] =
+        s.methods.size() > 1 ? bits_per_weight(s) : group.scheme->bits_per_weight();
     return json;
 }
 

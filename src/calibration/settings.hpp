@@ -4,8 +4,10 @@
 #pragma once
 
 #include <array>
+#include <map>
 #include <optional>
-#include <set>
+#include <string>
+#include <vector>
 
 #include "calibration/quantize_model.hpp"
 #include "io/checkpoint.hpp"
@@ -16,33 +18,41 @@
 
 namespace hb {
 
-struct Settings {
-    ModelConfig config;
+// A QuantizationGroup, its rules looked up.
+struct Method {
     const Scheme* scheme = nullptr;
-    const Recipe* recipe = nullptr;
-    const Quantizer* quantizer = nullptr;
     const ScaleRule* weight_rule = nullptr;
     const ScaleRule* activation_rule = nullptr;  // null: inputs stay in bf16
-    std::array<Transform, 4> transforms;         // by site, online
+};
+
+struct Settings {
+    ModelConfig config;
+    const Recipe* recipe = nullptr;
+    const Quantizer* quantizer = nullptr;
+    std::array<Transform, 4> transforms;  // by site, online
     std::optional<OfflineRotation> rotation;
     QuantizerOptions solver;
     QuantizationConfig quantization;
+    std::vector<Method> methods;  // of quantization.groups, in their order
 
     bool quantizes(std::int64_t layer, std::string_view linear) const {
         return !quantization.ignores(module_name(layer, linear));
     }
+    const Method& method_of(std::int64_t layer, std::string_view linear) const;
+    // Of the linears that read one input, which share it; null when none is quantized.
+    const Method* method_at(std::int64_t layer, int site) const;
+    // Whether down's input is known before its statistics are: MX has no scale that waits for them.
+    bool keeps_hidden(std::int64_t layer) const;
     // Hessians, or the static scale of NV activations
-    bool needs_calibration() const {
-        return quantizer->needs_hessian || (activation_rule && scheme->family == Family::nv);
-    }
+    bool needs_calibration() const;
 };
 
 // Throws Error on anything that cannot work: an unknown name, a pattern that matches nothing, a
 // dimension that does not divide, a model that is quantized already, tensors that are missing.
 Settings make_settings(const QuantizeOptions& options, const Checkpoint& checkpoint);
 
-// Names of the weights that become codes.
-std::set<std::string> quantized_weights(const Settings& settings);
+// The weights that become codes, by name.
+std::map<std::string, const Scheme*> quantized_weights(const Settings& settings);
 
 // The dense model as it is quantized: itself, or rotated offline.
 Checkpoint rotated_for(const Settings& settings, Checkpoint dense);

@@ -46,10 +46,10 @@ Json quantized_config(Json config, const QuantizationConfig& quantization) {
 Json Stream::solve(Block& block, std::int64_t layer, int site, const Statistics& statistics,
                    std::vector<TensorToWrite>& tensors, const QuantizeHooks& hooks) {
     Site& input = block.sites[static_cast<std::size_t>(site)];
-    if (settings_.activation_rule)
-        input.quantizer =
-            ActivationQuantizer{settings_.scheme, settings_.activation_rule,
-                                settings_.activation_rule->divisor(statistics.largest)};
+    const Method* method = settings_.method_at(layer, site);
+    if (method && method->activation_rule)
+        input.quantizer = ActivationQuantizer{method->scheme, method->activation_rule,
+                                              method->activation_rule->divisor(statistics.largest)};
     std::vector<std::size_t> chosen;
     std::vector<Matrix<float>> weights;
     for (std::size_t i = 0; i < 7; ++i) {
@@ -68,11 +68,11 @@ Json Stream::solve(Block& block, std::int64_t layer, int site, const Statistics&
             w.rows, [&](std::int64_t r, int) { apply(input.transform, w.middle_rows(r, 1)); });
         chosen.push_back(i);
     }
-    if (chosen.empty()) return Json::array();
+    if (!method) return Json::array();
 
     const auto start = std::chrono::steady_clock::now();
     SiteProblem problem;
-    problem.scheme = settings_.scheme;
+    problem.scheme = method->scheme;
     problem.options = settings_.solver;
     problem.hessian = statistics.hessian.view();
     for (const auto& w : weights) problem.weights.push_back(w.view());
@@ -80,8 +80,8 @@ Json Stream::solve(Block& block, std::int64_t layer, int site, const Statistics&
         statistics.hessian.empty() ? std::vector<float>{} : column_weights(problem.hessian);
     std::vector<LinearResult> results;
     try {
-        problem.scales = choose_scales(problem.weights, h, *settings_.scheme,
-                                       *settings_.weight_rule, *run_.threads);
+        problem.scales =
+            choose_scales(problem.weights, h, *method->scheme, *method->weight_rule, *run_.threads);
         results = settings_.quantizer->run(problem, *run_.threads);
     } catch (const Error& error) {
         fail("{}: {}: {}", checkpoint_.path().string(),
@@ -115,12 +115,13 @@ Json Stream::solve(Block& block, std::int64_t layer, int site, const Statistics&
 // Decides what is kept of a block whose gate and up are solved. MX has no scale that waits for
 // statistics.
 void Stream::keep_until_left(Block& block, std::int64_t layer) {
-    const ScaleRule* rule = settings_.activation_rule;
-    if (rule && rule->family == Family::mx && settings_.quantizes(layer, "mlp.down_proj")) {
-        block.sites[3].quantizer = ActivationQuantizer{settings_.scheme, rule, rule->divisor(1)};
+    if (settings_.keeps_hidden(layer)) {
+        const auto& [scheme, weights, rule] = *settings_.method_at(layer, 3);
+        block.sites[3].quantizer = ActivationQuantizer{scheme, rule, rule->divisor(1)};
         kept_ = Kept::x3;
     } else {  // x2 is kept without scales of its rows
-        const bool alone = rule && rule->row_scale;
+        const Method* method = settings_.method_at(layer, 2);
+        const bool alone = method && method->activation_rule && method->activation_rule->row_scale;
         kept_ = !alone && block.linears[kGate].quantized && block.linears[kUp].quantized
                     ? Kept::x2
                     : Kept::nothing;

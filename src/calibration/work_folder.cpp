@@ -12,14 +12,14 @@ namespace fs = std::filesystem;
 namespace {
 
 // A finished run.json holds the description's keys and "layers"; a started one holds just the
-// description.
+// description. Bits of a weight follow from the schemes, which say better what changed.
 void check_same(const fs::path& file, const Json& description) {
     const Json before = Json::parse(read_file(file), nullptr, false);
     if (!before.is_object()) fail("{}: not JSON; remove the folder and start again", file.string());
     std::set<std::string> keys;
     for (const Json* run : {&before, &description})
         for (const auto& [key, value] : run->items())
-            if (key != "layers") keys.insert(key);
+            if (key != "layers" && key != "bits_per_weight") keys.insert(key);
     const auto shown = [](const Json& run, const std::string& key) {
         return run.contains(key) ? run[key].dump() : "absent";
     };

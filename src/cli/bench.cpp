@@ -59,7 +59,7 @@ Subject make_random(const BenchArguments& a, Threads& threads) {
     if (!rule.empty()) options.activation_rule = &find_scale_rule(rule, scheme.family);
     const ModelConfig config = config_of(find_random_shape(a.shape));
     check_lengths(a, config, Precision::bf16);
-    Subject subject{random_decoder(config, options, threads), &scheme,
+    Subject subject{random_decoder(config, options, threads), std::string(scheme.name),
                     rule.empty() ? "bf16" : std::string(rule)};
     subject.decoder.kv = find_kv_type(a.kv);
     return subject;
@@ -73,11 +73,14 @@ Subject load(const BenchArguments& a, Threads& threads) {
     LoadOptions options;
     options.head = find_head_type(a.head);
     options.kv = find_kv_type(a.kv);
-    Subject subject{load_decoder(checkpoint, threads, options), nullptr,
+    Subject subject{load_decoder(checkpoint, threads, options), "",
                     precision == Precision::bf16 ? "bf16" : "fp32"};
     if (!quantization) return subject;
-    subject.scheme = quantization->scheme;
-    if (subject.scheme->quantized_activations) subject.activations = quantization->activation_rule;
+    subject.scheme = quantization->schemes();
+    std::vector<std::string> rules;
+    for (const auto& group : quantization->groups)
+        if (group.scheme->quantized_activations) rules.push_back(group.activation_rule);
+    if (!rules.empty()) subject.activations = fmt::format("{}", fmt::join(rules, " + "));
     return subject;
 }
 

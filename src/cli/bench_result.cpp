@@ -56,7 +56,7 @@ std::string bench_table(const BenchArguments& a, const Subject& s, std::string_v
                   "min..max", "GFLOP/s", "GB/s",    "roof",    "% of roof"};
     const auto add = [&](const Measured& m, const char* unit) {
         table.rows.push_back(
-            {a.title(), s.scheme ? std::string(s.scheme->name) : "-", std::string(kernels),
+            {a.title(), s.scheme.empty() ? "-" : s.scheme, std::string(kernels),
              std::to_string(a.threads), m.test, fmt::format("{:.2f}", m.rate.median),
              fmt::format("{:.2f}..{:.2f}", m.rate.least, m.rate.most),
              fmt::format("{:.1f}", m.gflops), fmt::format("{:.2f}", m.gigabytes),
@@ -105,7 +105,7 @@ Json bench_json(const BenchArguments& a, const Subject& s, std::string_view kern
               {"head_type", stored_type(d.head)},
               {"embedding_type", embedding_type(d)},
               {"version", HALFBYTE_VERSION}};
-    if (s.scheme) j["scheme"] = s.scheme->name;
+    if (!s.scheme.empty()) j["scheme"] = s.scheme;
     add_measured(j, "pp", results.pp);
     add_measured(j, "tg", results.tg);
     add_measured(j, fmt::format("tg_batch{}", a.kBatch), results.batch);

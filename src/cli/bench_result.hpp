@@ -28,8 +28,8 @@ struct BenchArguments {
 // A model and what is to be said about it.
 struct Subject {
     Decoder decoder;
-    const Scheme* scheme = nullptr;  // null when it is not quantized
-    std::string activations;         // their scale rule, or their type
+    std::string scheme;       // empty when it is not quantized
+    std::string activations;  // their scale rule, or their type
 };
 
 struct Spread {

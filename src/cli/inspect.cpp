@@ -77,9 +77,16 @@ Json describe(const std::string& model, const Checkpoint& checkpoint) {
               {"tied_embeddings", c.tied},
               {"scheme", nullptr}};
     if (const auto q = quantization_config_of(checkpoint.config())) {
-        j["scheme"] = q->scheme->name;
-        j["weight_scales"] = q->weight_rule;
-        j["activation_scales"] = q->activation_rule;
+        j["scheme"] = q->schemes();
+        if (q->groups.size() == 1) {
+            j["weight_scales"] = q->groups[0].weight_rule;
+            j["activation_scales"] = q->groups[0].activation_rule;
+        }
+        for (std::size_t i = 0; q->groups.size() > 1 && i < q->groups.size(); ++i)
+            j["groups"].push_back({{"scheme", q->groups[i].scheme->name},
+                                   {"weight_scales", q->groups[i].weight_rule},
+                                   {"activation_scales", q->groups[i].activation_rule},
+                                   {"targets", q->groups[i].targets}});
         j["transforms"] = {
             {"qkv", q->qkv}, {"o", q->o}, {"gate_up", q->gate_up}, {"down", q->down}};
         if (q->residual != "none" || q->heads != "none")
@@ -105,6 +112,12 @@ std::string total_text(const Json& total) {
         human_bytes(total["bytes"].get<double>()), total["bits_per_weight"].get<double>());
 }
 
+std::string rules_text(const Json& group) {
+    const auto weights = group["weight_scales"].get<std::string>(),
+               inputs = group["activation_scales"].get<std::string>();
+    return weights + " for weights" + (inputs.empty() ? "" : ", " + inputs + " for activations");
+}
+
 void print_facts(const Json& j) {
     const auto number = [&](const char* key) { return j[key].get<std::int64_t>(); };
     const auto text = [](const Json& value) { return value.get<std::string>(); };
@@ -123,11 +136,13 @@ void print_facts(const Json& j) {
     facts.rows.push_back({"context", std::to_string(number("context"))});
     facts.rows.push_back({"scheme", j["scheme"].is_null() ? "none" : text(j["scheme"])});
     if (!j["scheme"].is_null()) {
-        facts.rows.push_back(
-            {"scale rules", text(j["weight_scales"]) + " for weights" +
-                                (text(j["activation_scales"]).empty()
-                                     ? ""
-                                     : ", " + text(j["activation_scales"]) + " for activations")});
+        if (j.contains("weight_scales")) facts.rows.push_back({"scale rules", rules_text(j)});
+        for (const Json& group : j.value("groups", Json::array()))
+            facts.rows.push_back(
+                {text(group["scheme"]),
+                 fmt::format("{}: {}",
+                             fmt::join(group["targets"].get<std::vector<std::string>>(), ", "),
+                             rules_text(group))});
         std::string sites;
         for (const auto& [site, transform] : j["transforms"].items())
             sites += (sites.empty() ? "" : ", ") + site + " " + text(transform);

@@ -25,13 +25,19 @@ double number(const Json& object, const char* key) {
     return found != object.end() && found->is_number() ? found->get<double>() : 0.0;
 }
 
+std::string schemes_and_recipe(const QuantizeOptions& options) {
+    std::string text = options.scheme;
+    for (const auto& one : options.scheme_for) text += " + " + one;
+    return text + ", " + options.recipe;
+}
+
 void print_plan(const Json& plan, const QuantizeOptions& options) {
     Table table;
     const auto add = [&](const char* what, std::string value) {
         table.rows.push_back({what, std::move(value)});
     };
     add("would quantize", options.model + " -> " + options.out.string());
-    add("scheme, recipe", options.scheme + ", " + options.recipe);
+    add("scheme, recipe", schemes_and_recipe(options));
     if (const auto layers = plan.find("layers"); layers != plan.end())
         add("linear layers", layers->dump());
     add("predicted time", human_seconds(number(plan, "seconds")));
@@ -53,7 +59,7 @@ void print_result(const Json& result, const QuantizeOptions& options) {
     }
     Table table;
     table.rows.push_back({"wrote", options.out.string()});
-    table.rows.push_back({"scheme, recipe", options.scheme + ", " + options.recipe});
+    table.rows.push_back({"scheme, recipe", schemes_and_recipe(options)});
     if (number(result, "bits_per_weight") > 0)
         table.rows.push_back(
             {"bits of a weight", fmt::format("{:.4g}", number(result, "bits_per_weight"))});
@@ -99,6 +105,9 @@ Action define_quantize(CLI::App& app) {
     app.add_option("--scheme", o.scheme, "see halfbyte list schemes")
         ->type_name("NAME")
         ->capture_default_str();
+    add_repeated(app, "--scheme-for", o.scheme_for,
+                 "TARGET=SCHEME: another scheme for a module, or for re:PATTERN, with the recipe's "
+                 "scale rules for it");
     app.add_option("--recipe", o.recipe, "see halfbyte list recipes")
         ->type_name("NAME")
         ->capture_default_str();

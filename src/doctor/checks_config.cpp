@@ -148,6 +148,9 @@ void check_settings(const Patient& p, Findings& findings) {
         if (weights)
             if (const Json* order = at(*weights, "actorder"); order && *order == "group")
                 findings.add("actorder-unsupported", place, "actorder group");
+        if (const Json* format = at(s.json, "format");
+            weights && format && *format == "mixed-precision" && !at(group, "format"))
+            findings.add("group-format-missing", place, "no format");
         const bool counted = weights && i < s.targets.size();
         const auto family = counted ? s.targets[i].family : std::nullopt;
         i += weights != nullptr;

@@ -41,15 +41,23 @@ bool exactly_reversible(float stored) {
            1 / std::nextafter(x, INFINITY) != stored;
 }
 
+// What halfbyte wrote of the module's group, or of the only one.
+Json recorded_rules(const Patient& p, const std::string& name) {
+    if (!p.settings.own.is_object()) return Json::object();
+    const auto groups = p.settings.own.find("groups");
+    if (groups == p.settings.own.end()) return p.settings.own;
+    const Targets* targets = targets_of(p, name);
+    if (!targets || !groups->is_object() || !groups->contains(targets->name)) return Json::object();
+    const Json& rules = (*groups)[targets->name];
+    return rules.is_object() ? rules : Json::object();
+}
+
 // By the rule that is recorded; without a record FP-Quant's own is taken, which has it.
-bool wants_factor(const Patient& p, const Module& m) {
+bool wants_factor(const Patient& p, const std::string& name, const Module& m) {
     if (m.family != Family::mx) return false;
-    if (p.settings.own.is_object()) {
-        const auto it = p.settings.own.find("weight_scales");
-        for (const auto& rule : all_scale_rules())
-            if (it != p.settings.own.end() && rule.family == Family::mx && *it == rule.name)
-                return rule.divisor(1) != 1;
-    }
+    const Json recorded = recorded_rules(p, name).value("weight_scales", Json());
+    for (const auto& rule : all_scale_rules())
+        if (rule.family == Family::mx && recorded == rule.name) return rule.divisor(1) != 1;
     return p.style == Style::fp_quant;
 }
 
@@ -164,7 +172,7 @@ void check_global_scales(const Patient& p, Findings& findings) {
             findings.add("global-scale-invalid", where, fmt::format("{}", *m.divisor));
             continue;
         }
-        if (wants_factor(p, m)) check_factor(p, name, m, findings);
+        if (wants_factor(p, name, m)) check_factor(p, name, m, findings);
         check_input_factor(p, name, m, findings);
         check_magnitude(p, name, m, m.divisor.value_or(1), findings);
     }

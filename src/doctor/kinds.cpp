@@ -62,6 +62,8 @@ constexpr Kind kKinds[] = {
      "add the layer to the list of those left alone"},
     {"format-mismatch", kError, "codes are taken for those of another format",
      "correct the format in the configuration"},
+    {"group-format-missing", kError,
+     "mixed-precision leaves the format to each group: clients stop", "give the group its format"},
     {"activation-scale-dtype-missing", kWarning,
      "Transformers leaves the scales of activations unrounded: logits off by a third",
      "add scale_dtype to input_activations"},

@@ -125,12 +125,22 @@ bool ignored(const Patient& p, const std::string& module) {
                        [&](const Pattern& pattern) { return pattern.matches(module); });
 }
 
+// In the order that QuantizationConfig::find_group follows.
 const Targets* targets_of(const Patient& p, const std::string& module) {
+    const auto rank = [](const Pattern& pattern) {
+        return std::pair(pattern.is_class() ? 2
+                         : pattern.code     ? 1
+                                            : 0,
+                         std::string_view(pattern.text));
+    };
+    const Targets* best = nullptr;
+    const Pattern* by = nullptr;
     for (const Targets& targets : p.settings.targets)
         for (const Pattern& pattern : targets.patterns)
-            if (pattern.is_class() ? pattern.text == "Linear" : pattern.matches(module))
-                return &targets;
-    return nullptr;
+            if ((!by || rank(pattern) < rank(*by)) &&
+                (pattern.is_class() ? pattern.text == "Linear" : pattern.matches(module)))
+                best = &targets, by = &pattern;
+    return best;
 }
 
 bool is_linear(const std::string& module) {

@@ -61,6 +61,7 @@ struct Module {
 
 // One of the config_groups.
 struct Targets {
+    std::string name;
     std::vector<Pattern> patterns;
     std::optional<Family> family;
     std::int64_t group = 0;

@@ -53,6 +53,7 @@ void read_compressed_tensors(const Json& json, Settings& s) {
         if (!weights) continue;
         const auto own = text_at(group, "format");
         Targets targets;
+        targets.name = name;
         targets.patterns = patterns_at(group, "targets", Dialect::compressed_tensors);
         targets.family = family_of(own.empty() ? all : own, *weights);
         const Json* size = at(*weights, "group_size");

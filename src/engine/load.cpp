@@ -27,13 +27,11 @@ std::vector<float> read_vector(const Checkpoint& checkpoint, const std::string& 
 }
 
 // The site's input quantizer: a static divisor from the file for NV, from the rule for MX.
-ActivationQuantizer read_quantizer(const Checkpoint& checkpoint,
-                                   const QuantizationConfig& quantization,
+ActivationQuantizer read_quantizer(const Checkpoint& checkpoint, const QuantizationGroup& group,
                                    const std::string& module) {
     const std::string name = module + ".input_global_scale", file = checkpoint.path().string();
-    const ScaleRule& rule =
-        find_scale_rule(quantization.activation_rule, quantization.scheme->family);
-    ActivationQuantizer q{quantization.scheme, &rule, rule.divisor(1)};
+    const ScaleRule& rule = find_scale_rule(group.activation_rule, group.scheme->family);
+    ActivationQuantizer q{group.scheme, &rule, rule.divisor(1)};
     if (checkpoint.has(name))
         q.divisor = checkpoint.read(name, 1, 1)(0, 0);
     else if (rule.family == Family::nv)
@@ -41,6 +39,11 @@ ActivationQuantizer read_quantizer(const Checkpoint& checkpoint,
     if (!(q.divisor > 0) || !std::isfinite(q.divisor))
         fail("{}: {} is {}; wanted a positive number", file, name, q.divisor);
     return q;
+}
+
+bool same_inputs(const QuantizationGroup& a, const QuantizationGroup& b) {
+    if (!a.scheme->quantized_activations) return !b.scheme->quantized_activations;
+    return a.scheme == b.scheme && a.activation_rule == b.activation_rule;
 }
 
 // A finished block's folder holds nothing of a linear that stays dense.
@@ -65,6 +68,7 @@ void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
                   std::int64_t layer, WeightStorage storage, Block& block, Threads& threads) {
     const std::string* text[4] = {&quantization.qkv, &quantization.o, &quantization.gate_up,
                                   &quantization.down};
+    const QuantizationGroup* groups[4] = {};  // of a site's linear
     for (std::size_t i = 0; i < 7; ++i) {
         const LinearName& linear = block_linears()[i];
         const std::string module = module_name(layer, linear.name);
@@ -78,8 +82,16 @@ void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
         }
         Site& site = block.sites[static_cast<std::size_t>(linear.site)];
         site.transform = parse_transform(*text[linear.site], shape.in, quantization.seed);
-        if (quantization.scheme->quantized_activations)
-            site.quantizer = read_quantizer(quantized, quantization, module);
+        const QuantizationGroup& group = quantization.group_of(module);
+        const QuantizationGroup*& other = groups[static_cast<std::size_t>(linear.site)];
+        if (other && !same_inputs(*other, group))
+            fail(
+                "{}: '{}' is {}, another linear with the same input {}; linears that share an "
+                "input must quantize it alike",
+                quantized.path().string(), module, group.scheme->name, other->scheme->name);
+        other = &group;
+        if (group.scheme->quantized_activations)
+            site.quantizer = read_quantizer(quantized, group, module);
         block.linears[i] = join_linear(std::move(weight->weight), weight->divisor,
                                        load_bias(dense, module, shape.out),
                                        site.quantizer ? &*site.quantizer : nullptr);

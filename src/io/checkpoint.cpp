@@ -253,7 +253,7 @@ QuantizedRows Checkpoint::quantized_rows(std::string_view module, std::int64_t r
         if (!config)
             fail("{}: '{}' is quantized, but config.json has no quantization_config",
                  path().string(), name);
-        return packed_rows(*source_, name, *config->scheme, rows, cols);
+        return packed_rows(*source_, name, *config->group_of(name).scheme, rows, cols);
     }
     const auto& tensor = source_->get(name + ".weight");
     if (!tensor.type || !tensor.type->fp4()) return {};

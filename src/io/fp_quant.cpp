@@ -116,15 +116,15 @@ void present_fp_quant(Source& source) {
     for (const char* name : {"pseudoquantization", "store_master_weights"})
         refuse_flag(source, settings, name);
     QuantizationConfig c;
-    c.scheme = &scheme_of(source, settings);
-    c.activation_rule = c.scheme->family == Family::mx ? "fp-quant" : "absmax";
+    const Scheme& scheme = scheme_of(source, settings);
+    c.groups = {{&scheme, "", scheme.family == Family::mx ? "fp-quant" : "absmax"}};
     c.ignore = list_of_texts(settings, "modules_to_not_convert", {"lm_head"},
                              fmt::format("{}: {}", source.path.string(), kWhere));
     Presenter in(source);
     std::map<std::string*, std::string> seen;
     for (const auto& module : in.modules(".qweight")) {
         read_transform(source, in, module, c, seen);
-        rename_module(in, module, *c.scheme);
+        rename_module(in, module, scheme);
     }
     in.finish();
     source.config["quantization_config"] = presented_config(c, settings, source.path.string());

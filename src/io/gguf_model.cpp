@@ -3,8 +3,8 @@
 // interleaved RoPE order: with j < head_dim / 2 and s in {0, 1},
 //     stored row  head * head_dim + 2 j + s   is row   head * head_dim + s * head_dim / 2 + j.
 #include <algorithm>
+#include <map>
 #include <memory>
-#include <set>
 
 #include "core/error.hpp"
 #include "io/gguf_names.hpp"
@@ -135,10 +135,22 @@ StoredTensor present_input_scale(const Gguf& gguf, const GgufTensor& tensor,
     return stored;
 }
 
+using CodedModules = std::map<std::string, std::string_view>;  // to the type of their blocks
+
+// Whether these are the modules that a configuration means.
+bool same_types(const QuantizationConfig& quantization, const CodedModules& coded) {
+    return std::all_of(coded.begin(), coded.end(), [&](const auto& entry) {
+        const auto& [module, type] = entry;
+        const QuantizationGroup* group = quantization.find_group(module);
+        const Family wanted = type == "NVFP4" ? Family::nv : Family::mx;
+        return group && group->scheme->family == wanted;
+    });
+}
+
 // The configuration under our own key, when it is of this model: a file may have been quantized
 // again since. Otherwise nothing.
 std::optional<Json> own_config(const Gguf& gguf, const Json& synthesized,
-                               const std::set<std::string_view>& types) {
+                               const CodedModules& coded) {
     const auto text = gguf.text_or_none(kGgufConfig);
     if (!text) return std::nullopt;
     const Json own = parse_json(*text, fmt::format("{}: key '{}'", gguf.file, kGgufConfig));
@@ -148,16 +160,27 @@ std::optional<Json> own_config(const Gguf& gguf, const Json& synthesized,
         if (own.value(name, Json()) != synthesized[name]) return std::nullopt;
     try {
         const auto quantization = quantization_config_of(own);
-        if (quantization.has_value() == types.empty()) return std::nullopt;
+        if (quantization.has_value() == coded.empty()) return std::nullopt;
         if (!quantization) return own;
-        const bool nv = quantization->scheme->family == Family::nv;
-        const bool mx = quantization->scheme->family == Family::mx;
-        const bool same = types == std::set<std::string_view>{nv ? "NVFP4" : "MXFP4"};
-        if (!(nv || mx) || !same || quantization->online_transform()) return std::nullopt;
+        if (!same_types(*quantization, coded) || quantization->online_transform())
+            return std::nullopt;
     } catch (const Error&) {
         return std::nullopt;
     }
     return own;
+}
+
+// Weights of either type; inputs are left alone.
+QuantizationConfig config_of(const CodedModules& coded) {
+    QuantizationConfig config;
+    QuantizationGroup mx{&find_scheme("mxfp4a16"), "", "", {}};
+    for (const auto& [module, type] : coded)
+        if (type != "NVFP4") mx.targets.push_back(module);
+    if (mx.targets.size() < coded.size()) config.groups = {{&find_scheme("nvfp4a16"), "", ""}};
+    if (config.groups.empty()) mx.targets = {"Linear"};
+    if (!mx.targets.empty()) config.groups.push_back(std::move(mx));
+    config.ignore = {"lm_head"};
+    return config;
 }
 
 Json rope_factors(const Gguf& gguf, const GgufTensor& tensor) {
@@ -228,7 +251,7 @@ void describe_gguf(const Gguf& gguf, Source& source) {
     source.config = gguf_config(gguf);
     const auto originals = read_originals(gguf);
     const bool bf16 = presented_as_bf16(gguf);
-    std::set<std::string_view> schemes;
+    CodedModules coded;
     for (const auto& tensor : gguf.tensors) {
         const std::string_view name = tensor.name;
         const auto dot = name.rfind('.');
@@ -251,16 +274,13 @@ void describe_gguf(const Gguf& gguf, Source& source) {
         if (suffix != ".weight" && suffix != ".bias") continue;
         auto stored = present(gguf, tensor, module + std::string(suffix), bf16);
         if (suffix == ".weight") stored.divisor = weight_divisor(gguf, tensor, base, originals);
-        if (tensor.type->fp4() && name.starts_with("blk.")) schemes.insert(tensor.type->name);
+        if (tensor.type->fp4() && name.starts_with("blk.")) coded[module] = tensor.type->name;
         source.tensors.push_back(std::move(stored));
     }
-    if (auto own = own_config(gguf, source.config, schemes)) {
+    if (auto own = own_config(gguf, source.config, coded)) {
         source.config = std::move(*own);
-    } else if (!schemes.empty()) {
-        QuantizationConfig quantization;
-        quantization.scheme = &find_scheme(schemes.contains("NVFP4") ? "nvfp4a16" : "mxfp4a16");
-        quantization.ignore = {"lm_head"};
-        source.config["quantization_config"] = to_json(quantization);
+    } else if (!coded.empty()) {
+        source.config["quantization_config"] = to_json(config_of(coded));
     }
     source.sort();
 }

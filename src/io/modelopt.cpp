@@ -67,14 +67,14 @@ void rename_module(Presenter& in, const std::string& m, const Scheme& scheme) {
 
 void present_modelopt(Source& source, const Json& settings) {
     QuantizationConfig c;
-    c.scheme = &scheme_of(source, settings);
-    if (c.scheme->quantized_activations) c.activation_rule = "absmax";
+    const Scheme& scheme = scheme_of(source, settings);
+    c.groups = {{&scheme, "", scheme.quantized_activations ? "absmax" : ""}};
     const char* list = settings.contains("exclude_modules") ? "exclude_modules" : "ignore";
     for (const auto& text :
          list_of_texts(settings, list, {}, source.path.string() + ": ModelOpt's settings"))
         c.ignore.push_back(as_pattern(text));
     Presenter in(source);
-    for (const auto& module : in.modules(".weight_scale_2")) rename_module(in, module, *c.scheme);
+    for (const auto& module : in.modules(".weight_scale_2")) rename_module(in, module, scheme);
     in.finish();
     source.config["quantization_config"] = presented_config(c, settings, source.path.string());
 }

@@ -4,7 +4,7 @@
 #include "io/quantization_config.hpp"
 
 #include <algorithm>
-#include <regex>
+#include <set>
 
 #include "core/error.hpp"
 #include "io/strict_json.hpp"
@@ -12,6 +12,11 @@
 
 namespace hb {
 namespace {
+
+constexpr std::string_view kWhere = "config.json: quantization_config";
+constexpr std::string_view kMixed = "mixed-precision";
+constexpr std::size_t kMostGroups = 256;
+constexpr std::int64_t kMostPatterns = 1024;  // each is tried on every linear
 
 std::string_view format_of(Family family) {
     switch (family) {
@@ -57,19 +62,51 @@ Json input_arguments_of(const Scheme& scheme) {
     return json;
 }
 
-Json provenance_of(const QuantizationConfig& c) {
+Json group_json(const QuantizationGroup& group) {
+    const Scheme& scheme = *group.scheme;
     Json json;
-    json["scheme"] = c.scheme->name;
-    json["weight_scales"] = c.weight_rule;
-    json["activation_scales"] = c.activation_rule;
+    json["targets"] = group.targets;
+    json["format"] = format_of(scheme.family);
+    json["weights"] = arguments_of(scheme);
+    json["input_activations"] = nullptr;
+    if (scheme.quantized_activations) {
+        Json inputs = input_arguments_of(scheme);
+        if (scheme.family == Family::nv) inputs["observer"] = "static_minmax";
+        json["input_activations"] = inputs;
+    }
+    json["output_activations"] = nullptr;
+    return json;
+}
+
+std::string group_name(std::size_t i) {
+    return fmt::format("group_{}", i);
+}
+
+std::string_view format_of(const QuantizationConfig& c) {
+    const auto first = format_of(c.groups.front().scheme->family);
+    const bool same = std::all_of(c.groups.begin(), c.groups.end(), [&](const auto& group) {
+        return format_of(group.scheme->family) == first;
+    });
+    return same ? first : kMixed;
+}
+
+Json rules_of(const QuantizationGroup& group) {
+    return {{"scheme", group.scheme->name},
+            {"weight_scales", group.weight_rule},
+            {"activation_scales", group.activation_rule}};
+}
+
+Json provenance_of(const QuantizationConfig& c) {
+    Json json = Json::object();
+    if (c.groups.size() == 1) json = rules_of(c.groups.front());
+    for (std::size_t i = 0; c.groups.size() > 1 && i < c.groups.size(); ++i)
+        json["groups"][group_name(i)] = rules_of(c.groups[i]);
     json["transforms"] = {{"qkv", c.qkv}, {"o", c.o}, {"gate_up", c.gate_up}, {"down", c.down}};
     if (c.residual != "none" || c.heads != "none")
         json["folded"] = {{"residual", c.residual}, {"heads", c.heads}};
     json["seed"] = c.seed;
     return json;
 }
-
-constexpr std::string_view kWhere = "config.json: quantization_config";
 
 std::string shown(const Json& json) {
     return printable(json.dump(-1, ' ', true, Json::error_handler_t::replace), 80);
@@ -129,13 +166,19 @@ const Scheme& scheme_of(const std::string& format, const Json& weights, bool act
          activations ? "quantized" : "16-bit");
 }
 
-const Scheme& read_group(const Json& config, const std::string& format) {
-    const Json& groups = object_at(config, "config_groups");
-    if (groups.size() != 1 || !groups.front().is_object())
-        fail("{}: {} config_groups; exactly one is supported", kWhere, groups.size());
-    const Json& group = groups.front();
-    want(group, "targets", Json::array({"Linear"}));
-    want(group, "format", format);
+std::vector<std::string> names_at(const Json& json, const char* name) {
+    std::vector<std::string> names;
+    const Json* list = find(json, name);
+    if (!list) return names;
+    if (!list->is_array()) fail("{}: '{}' is {}, wanted a list", kWhere, name, shown(*list));
+    for (const auto& text : *list) {
+        if (!text.is_string()) fail("{}: '{}' has {}, wanted names", kWhere, name, shown(text));
+        names.push_back(text.get<std::string>());
+    }
+    return names;
+}
+
+QuantizationGroup read_group(const Json& group, const std::string& format) {
     want_empty(group, "output_activations");
     const Json& weights = object_at(group, "weights");
     const bool activations = find(group, "input_activations") != nullptr;
@@ -145,10 +188,40 @@ const Scheme& read_group(const Json& config, const std::string& format) {
     if (const auto order = text_or(weights, "actorder", "static");
         order != "static" && order != "weight")
         fail("{}: actorder '{}' is not supported", kWhere, printable(order));
-    if (!activations) return scheme;
+    const auto targets =
+        find(group, "targets") ? names_at(group, "targets") : std::vector<std::string>{"Linear"};
+    if (!activations) return {&scheme, "", "", targets};
     const Json& inputs = object_at(group, "input_activations");
     for (const auto& [name, value] : wanted_inputs.items()) want(inputs, name.c_str(), value);
-    return scheme;
+    return {&scheme, "", scheme.family == Family::mx ? "ct-round" : "absmax", targets};
+}
+
+// Of several groups each says its format itself; the one above is theirs, or mixed-precision.
+std::vector<QuantizationGroup> read_groups(const Json& config, const std::string& format) {
+    const Json& groups = object_at(config, "config_groups");
+    if (groups.empty() || groups.size() > kMostGroups)
+        fail("{}: {} config_groups, wanted 1 to {}", kWhere, groups.size(), kMostGroups);
+    std::vector<QuantizationGroup> all;
+    std::set<std::string> targets;
+    for (const auto& [name, group] : groups.items()) {
+        if (!group.is_object())
+            fail("{}: group '{}' is {}, wanted an object", kWhere, printable(name), shown(group));
+        if (format == kMixed && !find(group, "format"))
+            fail("{}: group '{}' has no 'format', which {} leaves to it", kWhere, printable(name),
+                 kMixed);
+        if (format != kMixed) want(group, "format", format);
+        const auto own = text_or(group, "format", format);
+        check_format(own);
+        all.push_back(read_group(group, own));
+        for (const auto& target : all.back().targets)
+            if (!targets.insert(target).second)
+                fail("{}: '{}' is a target twice", kWhere, printable(target));
+    }
+    if (const auto n = std::count_if(targets.begin(), targets.end(),
+                                     [](const auto& t) { return t.starts_with("re:"); });
+        n > kMostPatterns)
+        fail("{}: {} patterns among the targets, wanted at most {}", kWhere, n, kMostPatterns);
+    return all;
 }
 
 void read_transforms(const Json& json, const char* field,
@@ -160,13 +233,26 @@ void read_transforms(const Json& json, const char* field,
     for (const auto& [name, text] : texts) *text = text_or(*transforms, name, "none");
 }
 
-void read_provenance(const Json& json, QuantizationConfig& c) {
-    if (const auto name = text_or(json, "scheme", std::string(c.scheme->name));
-        name != c.scheme->name)
+void read_rules(const Json& json, QuantizationGroup& group) {
+    if (const auto name = text_or(json, "scheme", std::string(group.scheme->name));
+        name != group.scheme->name)
         fail("{}: halfbyte says scheme '{}', config_groups say '{}'", kWhere, printable(name),
-             c.scheme->name);
-    c.weight_rule = text_or(json, "weight_scales", "");
-    c.activation_rule = text_or(json, "activation_scales", c.activation_rule);
+             group.scheme->name);
+    group.weight_rule = text_or(json, "weight_scales", "");
+    group.activation_rule = text_or(json, "activation_scales", group.activation_rule);
+}
+
+// names: of the groups, when there are several
+void read_provenance(const Json& json, const Json& names, QuantizationConfig& c) {
+    if (c.groups.size() == 1) {
+        read_rules(json, c.groups.front());
+    } else if (const Json* rules = find(json, "groups")) {
+        auto group = c.groups.begin();
+        for (const auto& [name, unused] : names.items()) {
+            if (find(*rules, name.c_str())) read_rules(object_at(*rules, name.c_str()), *group);
+            ++group;
+        }
+    }
     read_transforms(json, "transforms",
                     {{"qkv", &c.qkv}, {"o", &c.o}, {"gate_up", &c.gate_up}, {"down", &c.down}});
     read_transforms(json, "folded", {{"residual", &c.residual}, {"heads", &c.heads}});
@@ -177,44 +263,25 @@ void read_provenance(const Json& json, QuantizationConfig& c) {
 }
 
 void check_rules(const QuantizationConfig& c) {
-    if (!c.weight_rule.empty()) find_scale_rule(c.weight_rule, c.scheme->family);
-    if (c.activation_rule.empty()) return;
-    if (!find_scale_rule(c.activation_rule, c.scheme->family).online)
-        fail("{}: the scale rule '{}' cannot serve activations", kWhere, c.activation_rule);
+    for (const auto& [scheme, weight_rule, activation_rule, targets] : c.groups) {
+        if (!weight_rule.empty()) find_scale_rule(weight_rule, scheme->family);
+        if (activation_rule.empty()) continue;
+        if (!find_scale_rule(activation_rule, scheme->family).online)
+            fail("{}: the scale rule '{}' cannot serve activations", kWhere, activation_rule);
+    }
 }
 
 }  // namespace
 
-bool QuantizationConfig::ignores(const std::string& module) const {
-    return std::any_of(ignore.begin(), ignore.end(), [&](const std::string& pattern) {
-        if (!pattern.starts_with("re:")) return pattern == module;
-        try {
-            return std::regex_search(module, std::regex(pattern.substr(3)),
-                                     std::regex_constants::match_continuous);
-        } catch (const std::regex_error&) {
-            fail("'{}' is not a regular expression", printable(pattern));
-        }
-    });
-}
-
 Json to_json(const QuantizationConfig& c) {
-    const bool ours = c.online_transform() || needs_divisor(c.weight_rule, c.scheme->family) ||
-                      needs_divisor(c.activation_rule, c.scheme->family);
-    const auto format = format_of(c.scheme->family);
-    Json group;
-    group["targets"] = Json::array({"Linear"});
-    group["format"] = format;
-    group["weights"] = arguments_of(*c.scheme);
-    group["input_activations"] = nullptr;
-    if (c.scheme->quantized_activations) {
-        Json inputs = input_arguments_of(*c.scheme);
-        if (c.scheme->family == Family::nv) inputs["observer"] = "static_minmax";
-        group["input_activations"] = inputs;
-    }
-    group["output_activations"] = nullptr;
+    const bool ours = c.online_transform() ||
+                      std::any_of(c.groups.begin(), c.groups.end(), [](const auto& group) {
+                          return needs_divisor(group.weight_rule, group.scheme->family) ||
+                                 needs_divisor(group.activation_rule, group.scheme->family);
+                      });
     Json json;
     json["quant_method"] = ours ? "halfbyte" : "compressed-tensors";
-    json["format"] = format;
+    json["format"] = format_of(c);
     json["quantization_status"] = "compressed";
     json["version"] = "0.20.0";
     json["ignore"] = c.ignore;
@@ -222,7 +289,8 @@ Json to_json(const QuantizationConfig& c) {
     json["global_compression_ratio"] = nullptr;
     json["sparsity_config"] = Json::object();
     json["transform_config"] = Json::object();
-    json["config_groups"] = {{"group_0", group}};
+    for (std::size_t i = 0; i < c.groups.size(); ++i)
+        json["config_groups"][group_name(i)] = group_json(c.groups[i]);
     json["halfbyte"] = provenance_of(c);
     return json;
 }
@@ -233,7 +301,7 @@ Json presented_config(const QuantizationConfig& config, const Json& settings,
     const Json* own = find(settings, "halfbyte");
     if (!own || !own->is_object()) return to_json(c);
     try {
-        read_provenance(*own, c);
+        read_provenance(*own, {}, c);
         check_rules(c);
     } catch (const Error& error) {
         fail("{}: {}", where, error.what());
@@ -255,24 +323,16 @@ std::optional<QuantizationConfig> quantization_config_of(const Json& model_confi
     for (const char* name : {"kv_cache_scheme", "sparsity_config", "transform_config"})
         want_empty(*json, name);
     const auto format = text_or(*json, "format", "absent");
-    check_format(format);
+    if (format != kMixed) check_format(format);
     QuantizationConfig c;
-    c.scheme = &read_group(*json, format);
-    if (c.scheme->quantized_activations)
-        c.activation_rule = c.scheme->family == Family::mx ? "ct-round" : "absmax";
-    if (const Json* ignore = find(*json, "ignore")) {
-        if (!ignore->is_array()) fail("{}: 'ignore' is {}, wanted a list", kWhere, shown(*ignore));
-        for (const auto& name : *ignore) {
-            if (!name.is_string()) fail("{}: 'ignore' has {}, wanted names", kWhere, shown(name));
-            c.ignore.push_back(name.get<std::string>());
-        }
-    }
+    c.groups = read_groups(*json, format);
+    c.ignore = names_at(*json, "ignore");
     const Json* own = find(*json, "halfbyte");
     if (own && !own->is_object())
         fail("{}: 'halfbyte' is {}, wanted an object", kWhere, shown(*own));
     if (method == "halfbyte" && !own)
         fail("{}: quant_method is halfbyte, but there is no 'halfbyte'", kWhere);
-    if (own) read_provenance(*own, c);
+    if (own) read_provenance(*own, object_at(*json, "config_groups"), c);
     check_rules(c);
     return c;
 }
@@ -282,14 +342,15 @@ void check_layout(const QuantizationConfig& c) {
     std::vector<std::string_view> fitting;
     for (const auto& rule : all_scale_rules())
         if (rule.family == Family::mx && rule.divisor(1) == 1) fitting.push_back(rule.name);
-    for (const auto& [rule, option] : {std::pair{&c.weight_rule, "--weight-scales"},
-                                       std::pair{&c.activation_rule, "--activation-scales"}})
-        if (needs_divisor(*rule, c.scheme->family))
-            fail(
-                "the scale rule '{}' divides by 3, which plain {} files cannot hold: use {} with "
-                "one of {}, or an "
-                "online transform",
-                *rule, c.scheme->name, option, fmt::join(fitting, ", "));
+    for (const auto& group : c.groups)
+        for (const auto& [rule, option] :
+             {std::pair{&group.weight_rule, "--weight-scales"},
+              std::pair{&group.activation_rule, "--activation-scales"}})
+            if (needs_divisor(*rule, group.scheme->family))
+                fail(
+                    "the scale rule '{}' divides by 3, which plain {} files cannot hold: use {} "
+                    "with one of {}, or an online transform",
+                    *rule, group.scheme->name, option, fmt::join(fitting, ", "));
 }
 
 }  // namespace hb

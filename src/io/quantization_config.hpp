@@ -16,10 +16,16 @@
 
 namespace hb {
 
-struct QuantizationConfig {
+// Linears of one scheme, and their scale rules.
+struct QuantizationGroup {
     const Scheme* scheme = nullptr;
-    std::string weight_rule, activation_rule;  // names in the scale-rule table
-    std::vector<std::string> ignore;           // modules left alone: names or "re:..." patterns
+    std::string weight_rule, activation_rule;    // names in the scale-rule table
+    std::vector<std::string> targets{"Linear"};  // modules, "re:..." patterns, or every linear
+};
+
+struct QuantizationConfig {
+    std::vector<QuantizationGroup> groups;
+    std::vector<std::string> ignore;  // modules left alone: names or "re:..." patterns
     // The online transform of each site, as parse_transform reads it: qkv, o, gate_up, down.
     std::string qkv = "none", o = "none", gate_up = "none", down = "none";
     // Rotations that are folded into the weights, which no reader needs: of the residual stream,
@@ -31,11 +37,18 @@ struct QuantizationConfig {
         return qkv != "none" || o != "none" || gate_up != "none" || down != "none";
     }
     bool ignores(const std::string& module) const;
+    // The group of a linear, on the list `ignore` or not; null when none targets it. A target that
+    // is its name counts before a pattern, the first pattern in alphabetical order before others,
+    // and a pattern before "Linear", as in compressed-tensors.
+    const QuantizationGroup* find_group(const std::string& module) const;
+    const QuantizationGroup& group_of(const std::string& module) const;  // throws Error when none
+    bool quantizes_activations() const;                                  // of any group
+    std::string schemes() const;                                         // "nvfp4 + fp8"
 };
 
 Json to_json(const QuantizationConfig& config);
 // Reads ours and plain compressed-tensors (NVFP4, MXFP4, INT4 with and without zero points, INT8,
-// FP8). Throws Error on anything else.
+// FP8, and groups of these in mixed-precision). Throws Error on anything else.
 std::optional<QuantizationConfig> quantization_config_of(const Json& model_config);
 
 // to_json of what another layout says, with the rules and the seed under the key "halfbyte" of its

@@ -55,7 +55,7 @@ Notes write_bf16(const Contents& c, const std::filesystem::path& out, const Writ
                  return dense(c, linear);
              }});
     write_folder(c, out, std::move(tensors), plain_config(c));
-    if (!c.quantization || !c.quantization->scheme->quantized_activations) return {};
+    if (!c.quantization || !c.quantization->quantizes_activations()) return {};
     return {"activations are no longer quantized"};
 }
 

@@ -32,7 +32,7 @@ void add_linear(const Contents& c, const QuantizedLinear& linear,
     tensors.push_back(scales_of(c, linear, ".weight_scale", nv ? "F8_E4M3" : "U8"));
     if (nv || linear.divisor != 1)
         tensors.push_back(number_of(linear, ".weight_global_scale", {1}, linear.divisor));
-    if (nv && c.quantization->scheme->quantized_activations && linear.input_divisor)
+    if (nv && linear.scheme->quantized_activations && linear.input_divisor)
         tensors.push_back(number_of(linear, ".input_global_scale", {1}, *linear.input_divisor));
 }
 

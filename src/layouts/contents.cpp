@@ -31,7 +31,7 @@ std::vector<QuantizedLinear> find_linears(const Contents& c) {
             found.read = from.quantized_rows(found.module, out, in);
             if (!found.read) continue;
             const QTensor head = found.read(0, 1);
-            found.scheme = head.scheme;
+            found.scheme = c.quantization->group_of(found.module).scheme;
             found.divisor = head.scales.divisor;
             if (const auto name = found.module + ".input_global_scale"; from.has(name))
                 found.input_divisor = from.read(name, 1, 1)(0, 0);

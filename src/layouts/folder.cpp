@@ -53,6 +53,22 @@ void refuse_factor(const Contents& c, std::string_view layout, std::string_view 
                  c.checkpoint->path().string(), linear.module, linear.divisor, layout, way_out);
 }
 
+QuantizationConfig one_group(const Contents& c, std::string_view layout) {
+    const QuantizedLinear& first = c.linears.front();
+    for (const auto& linear : c.linears)
+        if (linear.scheme != first.scheme)
+            fail(
+                "{}: '{}' is {}, '{}' is {}; {} holds one scheme: convert to compressed-tensors or "
+                "halfbyte",
+                c.checkpoint->path().string(), first.module, first.scheme->name, linear.module,
+                linear.scheme->name, layout);
+    QuantizationConfig q = *c.quantization;
+    QuantizationGroup group = q.group_of(first.module);
+    group.targets = {"Linear"};
+    q.groups = {std::move(group)};
+    return q;
+}
+
 void need_quantized(const Contents& c, std::string_view layout) {
     if (c.linears.empty())
         fail(

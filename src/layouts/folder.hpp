@@ -13,6 +13,9 @@ void refuse_rounding(const Contents& contents, const WriteOptions& options);
 void refuse_rotation(const Contents& contents, std::string_view layout, std::string_view way_out);
 // Throws Error when an MXFP4 weight has a divisor that is not 1.
 void refuse_factor(const Contents& contents, std::string_view layout, std::string_view way_out);
+// The configuration with the one group that all quantized linears belong to; throws Error when they
+// have several.
+QuantizationConfig one_group(const Contents& contents, std::string_view layout);
 // Throws Error when no linear is quantized.
 void need_quantized(const Contents& contents, std::string_view layout);
 

@@ -17,9 +17,8 @@ struct Rotation {
 };
 
 // The same transform at all four sites.
-Rotation rotation_of(const Contents& c) {
-    const auto& q = *c.quantization;
-    const bool nv = q.scheme->family == Family::nv;
+Rotation rotation_of(const Contents& c, const QuantizationConfig& q) {
+    const bool nv = q.groups.front().scheme->family == Family::nv;
     const std::int64_t q_size = c.model.heads * c.model.head_dim;
     const Transform sites[4] = {parse_transform(q.qkv, c.model.hidden, q.seed),
                                 parse_transform(q.o, q_size, q.seed),
@@ -77,12 +76,13 @@ void add_linear(const Contents& c, const QuantizedLinear& linear, const Rotation
 Notes write_fp_quant(const Contents& c, const std::filesystem::path& out,
                      const WriteOptions& options) {
     need_quantized(c, "fp-quant");
-    const Scheme& scheme = *c.quantization->scheme;
+    const QuantizationConfig quantization = one_group(c, "fp-quant");
+    const Scheme& scheme = *quantization.groups.front().scheme;
     const bool fp4 = scheme.family == Family::mx || scheme.family == Family::nv;
     if (!fp4 || !scheme.quantized_activations)
         fail("{}: the scheme is {}; fp-quant holds mxfp4 and nvfp4, with quantized activations",
              c.checkpoint->path().string(), scheme.name);
-    const Rotation rotation = rotation_of(c);
+    const Rotation rotation = rotation_of(c, quantization);
     refuse_rounding(c, options);
     std::vector<TensorToWrite> tensors = plain_tensors(c);
     for (const auto& linear : c.linears) add_linear(c, linear, rotation, tensors);
@@ -92,14 +92,15 @@ Notes write_fp_quant(const Contents& c, const std::filesystem::path& out,
         {"store_master_weights", false},   {"pseudoquantization", false},
         {"transform_init", rotation.init}, {"modules_to_not_convert", plain_modules(c)},
         {"quant_method", "fp_quant"}};
-    settings["halfbyte"] = to_json(*c.quantization)["halfbyte"];
+    settings["halfbyte"] = to_json(quantization)["halfbyte"];
     Json config = plain_config(c);
     config["quantization_config"] = settings;
     write_folder(c, out, std::move(tensors), config);
     const std::string_view theirs = scheme.family == Family::mx ? "fp-quant" : "absmax";
-    if (c.quantization->activation_rule == theirs) return {};
+    const std::string& ours = quantization.groups.front().activation_rule;
+    if (ours == theirs) return {};
     return {fmt::format("clients of fp-quant quantize activations by {}, this model says {}",
-                        theirs, c.quantization->activation_rule)};
+                        theirs, ours)};
 }
 
 }  // namespace hb

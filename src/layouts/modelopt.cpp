@@ -15,12 +15,16 @@ TensorToWrite multiplier(const QuantizedLinear& linear, const std::string& endin
     return tensor;
 }
 
-std::vector<TensorToWrite> tensors_of_linears(const Contents& c, bool inputs) {
-    std::vector<TensorToWrite> tensors;
-    for (const auto& linear : c.linears) {
+void only_nvfp4(const Contents& c) {
+    for (const auto& linear : c.linears)
         if (linear.scheme->family != Family::nv)
             fail("{}: '{}' is {}; modelopt holds NVFP4 only", c.checkpoint->path().string(),
                  linear.module, linear.scheme->name);
+}
+
+std::vector<TensorToWrite> tensors_of_linears(const Contents& c, bool inputs) {
+    std::vector<TensorToWrite> tensors;
+    for (const auto& linear : c.linears) {
         if (inputs && !linear.input_divisor)
             fail("{}: '{}' has no input_global_scale, which W4A4 needs",
                  c.checkpoint->path().string(), linear.module);
@@ -45,7 +49,9 @@ Notes write_modelopt(const Contents& c, const std::filesystem::path& out,
                     "convert to halfbyte or fp-quant, or quantize with "
                     "--rotation offline");
     refuse_rounding(c, options);
-    const bool inputs = c.quantization->scheme->quantized_activations;
+    only_nvfp4(c);
+    const QuantizationConfig quantization = one_group(c, "modelopt");
+    const bool inputs = quantization.groups.front().scheme->quantized_activations;
     auto tensors = tensors_of_linears(c, inputs);
     auto plain = plain_tensors(c);
     tensors.insert(tensors.end(), std::make_move_iterator(plain.begin()),
@@ -61,7 +67,7 @@ Notes write_modelopt(const Contents& c, const std::filesystem::path& out,
                      {"quant_algo", algorithm},
                      {"producer", producer},
                      {"quant_method", "modelopt"}};
-    settings["halfbyte"] = to_json(*c.quantization)["halfbyte"];
+    settings["halfbyte"] = to_json(quantization)["halfbyte"];
     Json config = plain_config(c);
     config["quantization_config"] = settings;
     write_folder(c, out, std::move(tensors), config);

@@ -10,7 +10,7 @@ namespace {
 
 struct Checker {
     const Checkpoint& checkpoint;
-    const Scheme* scheme = nullptr;  // of quantized modules, null in a dense model
+    std::optional<QuantizationConfig> quantization;
 
     std::string where() const { return checkpoint.path().string(); }
 
@@ -42,22 +42,24 @@ struct Checker {
         if (checkpoint.has(module + ".weight_packed") || checkpoint.has(module + ".weight_scale"))
             return true;
         const TensorInfo* weight = checkpoint.find(module + ".weight");
-        return scheme && weight && weight->dtype == packed_layout(*scheme, 1, 1).codes.dtype;
+        const auto* group = quantization ? quantization->find_group(module) : nullptr;
+        return group && weight && weight->dtype == packed_layout(*group->scheme, 1, 1).codes.dtype;
     }
     void linear(const std::string& module, LinearShape s) const {
         if (!quantized(module)) return dense(module + ".weight", {s.out, s.in});
-        if (!scheme)
+        if (!quantization)
             fail("{}: '{}' is quantized, but config.json has no quantization_config", where(),
                  module);
-        if (!scheme->divides(s.in))
+        const Scheme& scheme = *quantization->group_of(module).scheme;
+        if (!scheme.divides(s.in))
             fail("{}: '{}' has {} columns, not a multiple of {}'s group {}", where(), module, s.in,
-                 scheme->name, scheme->group);
-        const PackedLayout layout = packed_layout(*scheme, s.out, s.in);
+                 scheme.name, scheme.group);
+        const PackedLayout layout = packed_layout(scheme, s.out, s.in);
         for (const PackedPart* part : {&layout.codes, &layout.scales, &layout.zeros})
             if (!part->name.empty()) typed(module + part->name, part->shape, part->dtype);
-        const bool nv = scheme->family == Family::nv;
+        const bool nv = scheme.family == Family::nv;
         if (nv) typed(module + ".weight_global_scale", {1}, "F32");
-        if (nv && scheme->quantized_activations) typed(module + ".input_global_scale", {1}, "F32");
+        if (nv && scheme.quantized_activations) typed(module + ".input_global_scale", {1}, "F32");
     }
 };
 
@@ -91,9 +93,7 @@ ModelConfig model_config(const Checkpoint& checkpoint) {
 }
 
 void check_model_tensors(const Checkpoint& checkpoint, const ModelConfig& config) {
-    Checker check{checkpoint};
-    if (const auto quantized = quantization_config_of(checkpoint.config()))
-        check.scheme = quantized->scheme;
+    const Checker check{checkpoint, quantization_config_of(checkpoint.config())};
     for (const auto& tensor : checkpoint.tensors())
         if (tensor.name.find(".experts.") != std::string::npos)
             fail("{}: tensor '{}': mixtures of experts are not supported", check.where(),

@@ -41,6 +41,23 @@ bool rotated(const Json& run) {
                        [](const Json& t) { return t.is_string() && t != "none" && t != ""; });
 }
 
+// Of a table's cell.
+std::string escaped(const std::string& text) {
+    std::string out;
+    for (const char c : text) out += c == '|' ? "\\|" : std::string(1, c);
+    return out;
+}
+
+// "nvfp4 and fp8"
+std::string schemes_of(const Json& run) {
+    std::vector<std::string> names{text_of(run, "scheme", "4 bits")};
+    const Json others = run.value("scheme_for", Json::object());
+    for (const auto& [target, scheme] : others.items())
+        if (scheme.is_string() && std::find(names.begin(), names.end(), scheme) == names.end())
+            names.push_back(scheme.get<std::string>());
+    return fmt::format("{}", fmt::join(names, " and "));
+}
+
 std::string front_matter(const Json& run) {
     const auto quoted = [](const std::string& s) {
         return Json(s).dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -58,6 +75,10 @@ Table recipe_table(const Json& run) {
         if (!value.empty()) table.rows.push_back({what, value});
     };
     add("scheme", text_of(run, "scheme"));
+    const Json others = run.value("scheme_for", Json::object());
+    for (const auto& [target, scheme] : others.items())
+        add(fmt::format("scheme of `{}`", escaped(target)).c_str(),
+            scheme.is_string() ? scheme.get<std::string>() : scheme.dump());
     if (number_of(run, "bits_per_weight") > 0)
         add("bits of a quantized weight, scales included",
             fmt::format("{:.4g}", number_of(run, "bits_per_weight")));
@@ -161,7 +182,7 @@ constexpr std::string_view kFolded =
 std::string model_card(const Json& run) {
     const std::string name = public_name(text_of(run, "model", "unknown"));
     std::string card = front_matter(run);
-    card += fmt::format("# {} in {}\n\n", name, text_of(run, "scheme", "4 bits"));
+    card += fmt::format("# {} in {}\n\n", name, schemes_of(run));
     card += fmt::format(
         "`{}`, its linear layers quantized. `run.json` holds the same facts for "
         "programs.\n\n",

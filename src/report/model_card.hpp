@@ -10,10 +10,10 @@
 
 namespace hb {
 
-// run: "model", "scheme", "recipe", "quantizer", "transforms" {qkv, o, gate_up, down},
-// "weight_scales", "activation_scales", "calibration" {source, sequences, sequence_length}, "seed",
-// "bits_per_weight", "layers" [{name, weight_mse, output_error, damping, dead_columns}], "version".
-// What is absent is left out.
+// run: "model", "scheme", "scheme_for" {target: scheme}, "recipe", "quantizer", "transforms" {qkv,
+// o, gate_up, down}, "weight_scales", "activation_scales", "calibration" {source, sequences,
+// sequence_length}, "seed", "bits_per_weight", "layers" [{name, weight_mse, output_error, damping,
+// dead_columns}], "version". What is absent is left out.
 std::string model_card(const Json& run);
 
 }  // namespace hb

@@ -28,9 +28,17 @@ struct Stop {};
 // dense.
 struct Way {
     const char *scheme, *ignored;
+    const char* scheme_for = "";
 };
-constexpr Way kWays[] = {
-    {"nvfp4", ""}, {"mxfp4", ""}, {"nvfp4", "up_proj"}, {"mxfp4", "down_proj"}, {"mxfp4a16", ""}};
+constexpr Way kWays[] = {{"nvfp4", ""},
+                         {"mxfp4", ""},
+                         {"nvfp4", "up_proj"},
+                         {"mxfp4", "down_proj"},
+                         {"mxfp4a16", ""},
+                         {"nvfp4", "", "re:.*down_proj=mxfp4"},
+                         {"mxfp4", "", "re:.*down_proj=fp8"},
+                         {"nvfp4", "", "re:.*mlp.*=int8"},
+                         {"int8", "", "model.layers.1.mlp.down_proj=mxfp4"}};
 
 class QuantizeModel : public testing::Test {
 protected:
@@ -67,6 +75,7 @@ protected:
         QuantizeOptions o = options(out, way.scheme);
         o.model = folder / "model";
         if (*way.ignored) o.ignore = {"re:.*" + std::string(way.ignored)};
+        if (*way.scheme_for) o.scheme_for = {way.scheme_for};
         return o;
     }
 };
@@ -140,7 +149,7 @@ void expect_resumable(const QuantizeOptions& whole) {
 TEST_F(QuantizeModel, InterruptedAndResumedGivesTheSameBytes) {
     test::write_tiny_model(folder / "model");
     for (const Way& way : kWays)
-        expect_resumable(options(std::string(way.scheme) + way.ignored, way));
+        expect_resumable(options(std::string(way.scheme) + way.ignored + way.scheme_for, way));
 }
 
 // x3 next to the smallest normal numbers, which codes cannot keep.
@@ -174,6 +183,11 @@ TEST_F(QuantizeModel, AChangedOptionOrDataIsRefusedOnResume) {
     other.weight_rule = "absmax";
     EXPECT_THAT([&] { quantize_model(other, {}); },
                 testing::ThrowsMessage<Error>(testing::HasSubstr("weight_scales")));
+    other = o;
+    other.scheme_for = {"re:.*down_proj=fp8"};
+    EXPECT_THAT([&] { quantize_model(other, {}); },
+                testing::ThrowsMessage<Error>(testing::HasSubstr(
+                    "\"scheme_for\" was absent, now it is {\"re:.*down_proj\":\"fp8\"}")));
     other = o;
     other.sequences = 7;
     EXPECT_THAT([&] { quantize_model(other, {}); },

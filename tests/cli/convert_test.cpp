@@ -18,10 +18,13 @@ Matrix<float> logits_of(const fs::path& model) {
 
 class Converted : public testing::TestWithParam<const char*> {
 protected:
-    void make(const char* scheme, const char* layout, const char* out, float mx_divisor = 1) {
+    void make(const std::string& scheme, const char* layout, const char* out,
+              float mx_divisor = 1) {  // "nvfp4+fp8": the second for down
         ModelOptions o;
         o.shape.type = GetParam();
-        o.scheme = scheme;
+        const auto plus = scheme.find('+');
+        o.scheme = scheme.substr(0, plus);
+        if (plus != scheme.npos) o.scheme_for = {{"re:.*down_proj", scheme.substr(plus + 1)}};
         o.extreme = false;
         o.mx_divisor = mx_divisor;
         write_model(folder / "in", o);
@@ -31,7 +34,7 @@ protected:
 };
 
 TEST_P(Converted, GivesTheLogitsOfItsSource) {
-    for (const char* scheme : {"nvfp4", "mxfp4a16"}) {
+    for (const char* scheme : {"nvfp4", "mxfp4a16", "nvfp4+mxfp4", "mxfp4a16+nvfp4"}) {
         fs::remove_all(folder / "in");
         fs::remove_all(folder / "out.gguf");
         make(scheme, "gguf", "out.gguf");
@@ -47,17 +50,31 @@ TEST_P(Converted, FpQuantAndModelOptGiveTheLogitsToo) {
     EXPECT_EQ(logits_of(folder / "fp-quant").values, logits_of(folder / "in").values);
 }
 
+TEST_P(Converted, OfSeveralSchemesTheLayoutHalfbyteDoes) {
+    for (const char* scheme : {"nvfp4+fp8", "int8+mxfp4", "fp8+int4g32"}) {
+        fs::remove_all(folder / "in");
+        fs::remove_all(folder / "out");
+        make(scheme, "halfbyte", "out");
+        EXPECT_EQ(logits_of(folder / "out").values, logits_of(folder / "in").values) << scheme;
+    }
+}
+
 // What other readers see: without our own keys the file still says all, the frequencies of RoPE and
 // the factors in fp32, so that the logits move by some roundings of fp32.
 TEST_P(Converted, SaysAllInTheKeysThatEveryReaderKnows) {
-    make("nvfp4a16", "gguf", "out.gguf");
-    std::string file = content(folder / "out.gguf");
-    for (std::size_t at = 0; (at = file.find("halfbyte.", at)) != std::string::npos; ++at)
-        file.replace(at, 9, "somebody.");
-    put(folder / "foreign.gguf", file);
-    EXPECT_LT(relative_difference(logits_of(folder / "in").values,
-                                  logits_of(folder / "foreign.gguf").values),
-              1e-5);
+    for (const char* scheme : {"nvfp4a16", "nvfp4a16+mxfp4a16"}) {
+        fs::remove_all(folder / "in");
+        fs::remove_all(folder / "out.gguf");
+        make(scheme, "gguf", "out.gguf");
+        std::string file = content(folder / "out.gguf");
+        for (std::size_t at = 0; (at = file.find("halfbyte.", at)) != std::string::npos; ++at)
+            file.replace(at, 9, "somebody.");
+        put(folder / "foreign.gguf", file);
+        EXPECT_LT(relative_difference(logits_of(folder / "in").values,
+                                      logits_of(folder / "foreign.gguf").values),
+                  1e-5)
+            << scheme;
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Every, Converted, testing::Values("llama", "qwen2", "qwen3"));

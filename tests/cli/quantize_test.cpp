@@ -102,6 +102,29 @@ INSTANTIATE_TEST_SUITE_P(Tiny, EverySchemeAndRecipe,
                              return name;
                          });
 
+// Down of its own scheme, seen by every command that reads the folder.
+TEST_F(Quantize, SeveralSchemesInOneModel) {
+    ASSERT_TRUE(succeeded(
+        run(command("out", "nvfp4", "gptq",
+                    {"--scheme-for", "re:.*down_proj=fp8", "--scheme-for", "re:.*o_proj=int8"}))));
+    ASSERT_TRUE(succeeded(run({"inspect", path("out"), "--json", path("inspect.json")})));
+    const Json told = json_in(folder / "inspect.json");
+    EXPECT_EQ(told["scheme"], "fp8 + int8 + nvfp4");
+    EXPECT_EQ(told["groups"][0]["targets"], Json({"re:.*down_proj"}));
+    ASSERT_TRUE(succeeded(run({"doctor", path("out")})));
+    ASSERT_TRUE(succeeded(run({"bench", path("out"), "-p", "8", "-n", "2", "--repeat", "1",
+                               "--threads", "1", "--json", path("bench.json")})));
+    EXPECT_EQ(json_in(folder / "bench.json")["scheme"], "fp8 + int8 + nvfp4");
+    ASSERT_TRUE(succeeded(run({"run", path("out"), "-p", "the rest", "-n", "4"})));
+    ASSERT_TRUE(succeeded(run({"eval", path("out"), "--text", path("text.txt"), "--window", "64",
+                               "--reference", model(), "--json", path("eval.json")})));
+    EXPECT_LT(json_in(folder / "eval.json")["kl"].get<double>(), 1);
+    ASSERT_TRUE(
+        succeeded(run({"convert", path("out"), path("bf16"), "--to", "bf16", "--allow-loss"})));
+    EXPECT_EQ(run({"convert", path("out"), path("x.gguf"), "--to", "gguf"}).status, 1);
+    EXPECT_EQ(run(command("no", "nvfp4", "gptq", {"--scheme-for", "re:.*q_proj=fp8"})).status, 1);
+}
+
 TEST_F(Quantize, ThreadsAndRepetitionChangeNoByte) {
     ASSERT_TRUE(succeeded(run(command("one", "nvfp4", "mr-gptq"))));
     ASSERT_TRUE(succeeded(run(command("again", "nvfp4", "mr-gptq"))));

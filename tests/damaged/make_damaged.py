@@ -213,6 +213,14 @@ def config_cases():
     config("gptq", "'gptq'", quantization_config={"quant_method": "gptq"})
     config("quantized_in_6_bits", "mxfp6-pack-quantized", quantization_config={"quant_method": "compressed-tensors", "format": "mxfp6-pack-quantized"})
     config("quantized_without_groups", "config_groups", quantization_config={"quant_method": "compressed-tensors", "format": "float-quantized"})
+    group = {"targets": ["Linear"], "weights": {"num_bits": 8, "type": "float", "strategy": "channel", "group_size": None}}
+    mixed = {"quant_method": "compressed-tensors", "format": "mixed-precision"}
+    config("mixed_without_formats", "has no 'format'", quantization_config=mixed | {"config_groups": {"a": group}})
+    config("mixed_target_twice", "is a target twice", quantization_config=mixed | {"config_groups": {
+        name: group | {"format": "float-quantized", "input_activations": group["weights"] | {"strategy": "token"}} for name in "ab"}})
+    config("mixed_of_patterns", "100000 patterns", quantization_config=mixed | {"config_groups": {"a": group | {
+        "format": "float-quantized", "input_activations": group["weights"] | {"strategy": "token"},
+        "targets": [f"re:{i}" for i in range(100000)]}}})
     for name, text, error in (("not_json", "{", "not valid JSON"), ("empty", "", "not valid JSON"),
                               ("list", "[]", "wanted a JSON object"), ("not_utf8", b'{"a":"\xff"}', "not valid JSON"),
                               ("key_twice", '{"a":1,"a":2}', "occurs twice"), ("deep", "[" * 200000, "nested"),

@@ -51,7 +51,10 @@ INSTANTIATE_TEST_SUITE_P(
                     Clean{"halfbyte", "mxfp4"}, Clean{"fp-quant", "mxfp4"},
                     Clean{"fp-quant", "nvfp4"}, Clean{"modelopt", "nvfp4"},
                     Clean{"modelopt", "nvfp4a16"}, Clean{"gguf", "nvfp4"}, Clean{"gguf", "mxfp4"},
-                    Clean{"gguf", "nvfp4a16"}, Clean{"dense", "mxfp4a16"}));
+                    Clean{"gguf", "nvfp4a16"}, Clean{"dense", "mxfp4a16"},
+                    Clean{"compressed-tensors", "nvfp4+fp8"},
+                    Clean{"compressed-tensors", "int4g32+int4g128"}, Clean{"halfbyte", "fp8+mxfp4"},
+                    Clean{"gguf", "mxfp4+nvfp4"}));
 
 TEST(CleanModel, ForeignFoldersAndFilesToo) {
     Threads threads(1);

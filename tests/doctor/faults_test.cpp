@@ -228,6 +228,11 @@ const std::vector<Fault>& faults() {
          kUp},
         {"format-mismatch", kCt, "mxfp4",
          config([](Json& c) { c.erase("quantization_config"); }), kUp},
+        {"format-mismatch", kCt, "nvfp4+fp8",  // the pattern before the class
+         quantization([](Json& q) { q["config_groups"]["group_0"]["targets"] = {"re:.*up_proj"}; }),
+         kUp},
+        {"group-format-missing", kCt, "nvfp4+fp8",
+         quantization([](Json& q) { q["config_groups"]["group_1"].erase("format"); }), "group_1"},
         {"activation-scale-dtype-missing", kCt, "nvfp4",
          quantization([](Json& q) {
              q["config_groups"]["group_0"]["input_activations"].erase("scale_dtype");

@@ -20,14 +20,17 @@ inline bool is_dense(std::string_view layout) {
     return layout == "dense";
 }
 
-// A folder, or a file when the layout is gguf. Layout "dense": bf16 without quantization.
+// A folder, or a file when the layout is gguf. Layout "dense": bf16 without quantization. Scheme
+// "nvfp4+fp8": the second for down.
 inline fs::path write_sound(const fs::path& folder, const std::string& layout,
                             const std::string& scheme, const std::string& type = "llama",
                             bool tied = false) {
     ModelOptions o;
     o.shape.type = type;
     o.shape.tied = tied;
-    o.scheme = scheme;
+    const auto plus = scheme.find('+');
+    o.scheme = scheme.substr(0, plus);
+    if (plus != scheme.npos) o.scheme_for = {{"re:.*down_proj", scheme.substr(plus + 1)}};
     if (scheme.find("g128") != std::string::npos)
         o.shape.hidden = o.shape.intermediate = 128, o.shape.head_dim = 32;
     if (layout == "fp-quant" && scheme.starts_with("mx")) o.mx_divisor = 3;

@@ -58,8 +58,8 @@ TEST_P(Parts, AreTheBitsOfTheWhole) {
     weight.codes(200, 5) = 0x21;  // of a group that is not zero
     if (!GetParam().moderate) weight.scales.bits(200, 10 / scheme.group) = 127 + 60;
     QuantizationConfig config;
-    config.scheme = &scheme;
-    config.weight_rule = scheme.family == Family::mx ? "ocp" : scheme.weight_rule;
+    config.groups = {
+        {&scheme, scheme.family == Family::mx ? "ocp" : std::string(scheme.weight_rule), ""}};
     const TemporaryFolder folder;
     folder.put("config.json", Json{{"quantization_config", to_json(config)}}.dump());
     write_safetensors(folder.path / "model.safetensors", tensors_of("m", weight, 1));

@@ -34,9 +34,7 @@ QTensor random_tensor(const Scheme& scheme, std::int64_t rows, std::int64_t cols
 
 QuantizationConfig config_of(const Scheme& scheme) {
     QuantizationConfig c;
-    c.scheme = &scheme;
-    c.weight_rule = scheme.weight_rule;
-    c.activation_rule = scheme.activation_rule;
+    c.groups = {{&scheme, std::string(scheme.weight_rule), std::string(scheme.activation_rule)}};
     c.ignore = {"lm_head", "re:.*down_proj"};
     return c;
 }
@@ -109,7 +107,8 @@ TEST_P(EveryScheme, ForeignFieldsAreRefusedOneByOne) {
     refused("/transform_config", {{"config_groups", 1}});
     refused("/sparsity_config", {{"format", "dense"}});
     refused("/config_groups/group_1", good["config_groups"]["group_0"]);
-    refused("/config_groups/group_0/targets", {"re:.*q_proj"});
+    refused("/config_groups/group_0/targets", "Linear");
+    refused("/config_groups/group_0/targets", {3});
     refused("/config_groups/group_0/weights/num_bits", 6);
     refused("/config_groups/group_0/weights/symmetric", scheme.zero_points());
     refused("/config_groups/group_0/weights/group_size", 48);
@@ -146,7 +145,7 @@ TEST_P(Foreign, IsReadAndWrittenByteForByte) {
     folder.put("model.safetensors", read_file(kGolden + "ct_" + name + ".safetensors"));
     const auto checkpoint = Checkpoint::open(folder.path.string());
     const auto quantization = quantization_config_of(checkpoint.config());
-    EXPECT_EQ(quantization->scheme->name, scheme);
+    EXPECT_EQ(quantization->groups.at(0).scheme->name, scheme);
     const auto q = checkpoint.read_quantized("linear", 12, 256);
     ASSERT_TRUE(q);
     const auto wanted = checkpoint.read("decoded", 12, 256);
@@ -169,7 +168,7 @@ TEST_P(Foreign, ConfigIsTheOneWeWrite) {
     const auto [name, scheme] = GetParam();
     const auto theirs = Json::parse(read_file(kGolden + "config_" + name + ".json"));
     QuantizationConfig c;
-    c.scheme = &find_scheme(scheme);
+    c.groups = {{&find_scheme(scheme), "", ""}};
     const auto ours = to_json(c);
     const auto& a = theirs["config_groups"]["group_0"];
     const auto& b = ours["config_groups"]["group_0"];
@@ -199,8 +198,8 @@ TEST(QuantizationConfig, PlainFilesGetTheirMakersRules) {
                                      {"fp8_dynamic", "absmax"}}) {
         const auto json = Json::parse(read_file(kGolden + "config_" + name + ".json"));
         const auto c = quantization_config_of(Json{{"quantization_config", json}});
-        EXPECT_EQ(c->activation_rule, rule);
-        EXPECT_EQ(c->weight_rule, "");
+        EXPECT_EQ(c->groups.at(0).activation_rule, rule);
+        EXPECT_EQ(c->groups.at(0).weight_rule, "");
         EXPECT_FALSE(c->online_transform());
     }
     EXPECT_FALSE(quantization_config_of(Json::object()));
@@ -208,10 +207,9 @@ TEST(QuantizationConfig, PlainFilesGetTheirMakersRules) {
 
 TEST(QuantizationConfig, AThirdHasNoPlaceInPlainMxfp4) {
     QuantizationConfig c;
-    c.scheme = &find_scheme("mxfp4");
-    c.weight_rule = c.activation_rule = "mse";
+    c.groups = {{&find_scheme("mxfp4"), "mse", "mse"}};
     EXPECT_NO_THROW(check_layout(c));
-    for (auto* rule : {&c.weight_rule, &c.activation_rule}) {
+    for (auto* rule : {&c.groups[0].weight_rule, &c.groups[0].activation_rule}) {
         *rule = "fp-quant";
         EXPECT_THAT([&] { check_layout(c); },
                     testing::ThrowsMessage<Error>(testing::HasSubstr("ceil7.25")));

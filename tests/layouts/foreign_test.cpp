@@ -47,8 +47,8 @@ TEST_P(ForeignLayout, DecodesToTheFormulaOfItsTool) {
     const auto checkpoint = Checkpoint::open(golden);
     const auto c = quantization_config_of(checkpoint.config());
     ASSERT_TRUE(c);
-    EXPECT_EQ(c->scheme->name, GetParam().scheme);
-    EXPECT_EQ(c->activation_rule, GetParam().activation_rule);
+    EXPECT_EQ(c->groups.at(0).scheme->name, GetParam().scheme);
+    EXPECT_EQ(c->groups.at(0).activation_rule, GetParam().activation_rule);
     for (const auto& site : {c->qkv, c->o, c->gate_up, c->down})
         EXPECT_EQ(site, GetParam().transform);
     EXPECT_TRUE(c->ignores("lm_head"));

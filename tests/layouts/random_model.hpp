@@ -95,6 +95,7 @@ inline float any_divisor(bool extreme, Random& random) {
 struct ModelOptions {
     Shape shape;
     std::string scheme = "nvfp4";
+    std::vector<std::pair<std::string, std::string>> scheme_for;  // of targets
     std::uint64_t seed = 1;
     bool extreme = true;    // scales and divisors
     bool one_dense = true;  // blocks.1.mlp.up_proj stays in bf16
@@ -103,11 +104,30 @@ struct ModelOptions {
     bool shared = false;  // q, k and v have the same divisors, and gate and up
 };
 
+inline QuantizationConfig quantization_of(const ModelOptions& o) {
+    QuantizationConfig c;
+    const auto add = [&](const std::string& name, const std::string& target) {
+        const Scheme& scheme = find_scheme(name);
+        const bool third = o.mx_divisor == 3 && scheme.family == Family::mx;
+        const std::string_view inputs = third ? "fp-quant" : scheme.activation_rule;
+        c.groups.push_back({&scheme,
+                            std::string(third ? "fp-quant" : scheme.weight_rule),
+                            std::string(scheme.quantized_activations ? inputs : ""),
+                            {target}});
+    };
+    for (const auto& [target, scheme] : o.scheme_for) add(scheme, target);
+    add(o.scheme, "Linear");
+    c.qkv = c.o = c.gate_up = c.down = o.transform;
+    c.ignore = {"lm_head"};
+    if (o.one_dense) c.ignore.push_back(module_name(1, "mlp.up_proj"));
+    return c;
+}
+
 inline void write_model(const std::filesystem::path& folder, const ModelOptions& o) {
     const Shape& s = o.shape;
     Json config = config_json(s);
     const ModelConfig model = parse_config(config, "test");
-    const Scheme& scheme = find_scheme(o.scheme);
+    const QuantizationConfig quantization = quantization_of(o);
     Random random{o.seed};
     std::vector<TensorToWrite> tensors;
     std::uint64_t salt = 1000 * o.seed;
@@ -135,24 +155,18 @@ inline void write_model(const std::filesystem::path& folder, const ModelOptions&
                 add(module + ".weight", {out, in});
                 continue;
             }
+            const Scheme& scheme = *quantization.group_of(module).scheme;
             float& divisor = weight_divisors[linear.site];
             if (!o.shared || divisor == 0)
-                divisor =
-                    scheme.family == Family::nv ? any_divisor(o.extreme, random) : o.mx_divisor;
+                divisor = scheme.family == Family::nv   ? any_divisor(o.extreme, random)
+                          : scheme.family == Family::mx ? o.mx_divisor
+                                                        : 1;
             const auto q = any_codes(scheme, out, in, divisor, o.extreme, random);
             float& input = input_divisors[linear.site];
             if (!o.shared || input == 0) input = any_divisor(o.extreme, random);
             for (auto& tensor : tensors_of(module, q, input)) tensors.push_back(std::move(tensor));
         }
     }
-    QuantizationConfig quantization;
-    quantization.scheme = &scheme;
-    quantization.weight_rule = o.mx_divisor == 3 ? "fp-quant" : scheme.weight_rule;
-    if (scheme.quantized_activations)
-        quantization.activation_rule = o.mx_divisor == 3 ? "fp-quant" : scheme.activation_rule;
-    quantization.qkv = quantization.o = quantization.gate_up = quantization.down = o.transform;
-    quantization.ignore = {"lm_head"};
-    if (o.one_dense) quantization.ignore.push_back(module_name(1, "mlp.up_proj"));
     config["quantization_config"] = to_json(quantization);
     std::filesystem::create_directories(folder);
     write_sharded(folder, std::move(tensors), 1 << 30);

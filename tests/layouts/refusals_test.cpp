@@ -67,6 +67,29 @@ TEST(Refused, SchemesThatALayoutHasNot) {
         expect_refused(with_scheme("int4g32"), layout, "int4g32", "holds");
 }
 
+TEST(Refused, SeveralSchemesWhereThereIsRoomForOne) {
+    auto o = with_scheme("nvfp4");
+    o.scheme_for = {{"re:.*down_proj", "fp8"}};
+    expect_refused(o, "gguf", "down_proj' is fp8", "gguf holds MXFP4 and NVFP4");
+    expect_refused(o, "modelopt", "down_proj' is fp8", "NVFP4 only");
+    expect_refused(o, "fp-quant", "down_proj' is fp8", "convert to compressed-tensors");
+    o.scheme_for = {{"re:.*down_proj", "nvfp4a16"}};
+    for (const char* layout : {"modelopt", "fp-quant"})
+        expect_refused(o, layout, "holds one scheme", "convert to compressed-tensors");
+}
+
+// A group that no linear has does not count.
+TEST(Refused, NotWhereOneSchemeIsLeft) {
+    const TemporaryFolder folder;
+    auto o = with_scheme("nvfp4");
+    o.scheme_for = {{"re:.*vision.*", "fp8"}};
+    test::write_model(folder.path / "in", o);
+    for (const char* layout : {"modelopt", "fp-quant", "gguf"}) {
+        const auto c = convert_to(folder.path / "in", folder.path / layout, layout);
+        EXPECT_EQ(c.proof.digest_in, c.proof.digest_out);
+    }
+}
+
 TEST(Refused, RowsThatAreNotWholeBlocks) {
     auto o = with_scheme("nvfp4");
     o.shape.intermediate = 96;
@@ -228,8 +251,8 @@ TEST(ModelOpt, IsKnownByItsOwnFileAlone) {
     const auto checkpoint = Checkpoint::open((folder.path / "out").string());
     const auto c = quantization_config_of(checkpoint.config());
     ASSERT_TRUE(c);
-    EXPECT_EQ(c->scheme->name, "nvfp4");
-    EXPECT_EQ(c->activation_rule, "absmax");
+    EXPECT_EQ(c->groups.at(0).scheme->name, "nvfp4");
+    EXPECT_EQ(c->groups.at(0).activation_rule, "absmax");
     EXPECT_TRUE(c->ignores("lm_head"));
     write_file(folder.path / "out/hf_quant_config.json", "{}");
     EXPECT_THAT([&] { Checkpoint::open((folder.path / "out").string()); },

@@ -31,6 +31,7 @@ struct Trip {
     const char *home, *by, *scheme;
     float mx_divisor = 1;
     const char* transform = "none";
+    const char* down = nullptr;  // its own scheme
 };
 
 constexpr Trip kTrips[] = {
@@ -50,6 +51,11 @@ constexpr Trip kTrips[] = {
     {"halfbyte", "fp-quant", "mxfp4", 3, "hadamard:32"},
     {"halfbyte", "fp-quant", "nvfp4", 1, "hadamard:16"},
     {"halfbyte", "fp-quant", "nvfp4", 1, "gsr:64"},
+    {"compressed-tensors", "gguf", "nvfp4", 1, "none", "mxfp4"},
+    {"compressed-tensors", "gguf", "mxfp4a16", 1, "none", "nvfp4"},
+    {"compressed-tensors", "halfbyte", "nvfp4", 1, "none", "fp8"},
+    {"compressed-tensors", "halfbyte", "int8", 1, "none", "int4g32"},
+    {"halfbyte", "gguf", "nvfp4", 3, "none", "mxfp4"},
 };
 
 class RoundTrip : public testing::TestWithParam<Trip> {};
@@ -66,6 +72,7 @@ TEST_P(RoundTrip, GivesTheSameBytes) {
         o.one_dense = seed % 2 == 0;
         o.mx_divisor = trip.mx_divisor;
         o.transform = trip.transform;
+        if (trip.down) o.scheme_for = {{"re:.*down_proj", trip.down}};
         const TemporaryFolder folder;
         const auto at = [&](const char* name) { return folder.path / name; };
         test::write_model(at("made"), o);

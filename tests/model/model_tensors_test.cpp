@@ -112,7 +112,7 @@ TEST(ModelTensors, AQuantizedLinearNeedsItsParts) {
         for (auto& part : parts) tiny.tensors.push_back(part);
         tiny.refuses("no quantization_config");
         QuantizationConfig config;
-        config.scheme = &scheme;
+        config.groups = {{&scheme, "", ""}};
         tiny.json["quantization_config"] = to_json(config);
         tiny.check();
         for (const auto& part : parts) {
