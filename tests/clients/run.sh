@@ -7,7 +7,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 home=${HALFBYTE_CLIENTS:-build/clients} python=${CLIENTS_PYTHON:-}
-llama=llama-cpp-python==0.3.36
+llama="llama-cpp-python==0.3.36"
 packages="torch==2.15.0 transformers==5.23.0 compressed-tensors==0.20.0 tokenizers==0.23.3 safetensors==0.8.0 gguf==0.19.0
     numpy==2.4.6"
 if [ -z "$python" ]; then
