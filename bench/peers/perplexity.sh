@@ -39,7 +39,7 @@ make_gguf() { # make_gguf NAME OPTIONS: writes $out/NAME.gguf and prints the com
     llama.cpp-*)
         base
         "$work/bin/llama-quantize" "${theirs[@]}" "$out/bf16.gguf" "$out/$name.gguf" Q8_0 >&2
-        echo "llama-quantize ${theirs[*]} bf16.gguf OUT.gguf Q8_0"
+        echo "llama-quantize ${theirs[*]@Q} bf16.gguf OUT.gguf Q8_0"
         ;;
     *)
         # shellcheck disable=SC2086
