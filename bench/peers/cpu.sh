@@ -57,12 +57,12 @@ ggml_version() {
 }
 
 build() { # build amx|avx512
-    local tool log=$work/build-$1.log
+    local tool log=$work/build-$1.log tools=(llama-bench llama-quantize llama-perplexity)
     echo "building llama.cpp, variant $1; log: $log" >&2
-    { configure "$1" && cmake --build "$work/build-$1" -j "${JOBS:-2}" --target llama-bench llama-quantize; } \
+    { configure "$1" && cmake --build "$work/build-$1" -j "${JOBS:-2}" --target "${tools[@]}"; } \
         >"$log" 2>&1 || { tail -5 "$log" >&2; die "variant $1 did not build, see $log"; }
     mkdir -p "$work/bin/$1"
-    for tool in llama-bench llama-quantize; do strip -o "$work/bin/$1/$tool" "$work/build-$1/bin/$tool"; done
+    for tool in "${tools[@]}"; do strip -o "$work/bin/$1/$tool" "$work/build-$1/bin/$tool"; done
     mv "$work/bin/$1/llama-quantize" "$work/bin/" # reads and writes files: one is enough
     echo "llama.cpp of $package $version, ggml $(ggml_version)" >"$work/bin/version"
     ls -l "$work/bin/$1/llama-bench" "$work/bin/llama-quantize" >&2

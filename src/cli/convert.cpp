@@ -59,6 +59,12 @@ Action define_convert(CLI::App& app) {
     app.add_option("--to", a->to, "see halfbyte list layouts")->required()->type_name("LAYOUT");
     app.add_flag("--allow-loss", a->options.allow_loss,
                  "round what the layout cannot hold exactly, and tell the loss");
+    app.add_option_function<std::string>(
+           "--head", [a](const std::string& type) { a->options.q8_head = type == "q8_0"; },
+           "type of embedding and head in a GGUF: stored, or q8_0, which rounds them")
+        ->check(CLI::IsMember({"stored", "q8_0"}))
+        ->type_name("TYPE")
+        ->default_str("stored");
     add_json(app, a->json);
     return [a] { convert_command(*a); };
 }

@@ -7,6 +7,8 @@ namespace hb {
 
 Conversion convert(const std::string& in, const std::filesystem::path& out, const Layout& to,
                    const WriteOptions& options) {
+    if (options.q8_head && to.name != "gguf")
+        fail("--head q8_0 is for --to gguf; {} keeps embedding and head in 16 bits", to.name);
     const auto from = Checkpoint::open(in);
     const Contents contents = contents_of(from);
     Conversion result;

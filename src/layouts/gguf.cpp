@@ -3,11 +3,14 @@
 // bytes four times; MXFP4 blocks of 32: an E8M0 byte, then 16 bytes. A byte j of n elements holds
 // element j low and j + n/2 high. The divisors stand as factors: `.scale` and `.input_scale`, their
 // reciprocals. Arch `llama` keeps the rows of q and k in interleaved RoPE order. Vectors are F32.
+// Embedding and head can be rounded to Q8_0, as llama.cpp's own 4-bit files have them.
 // config.json goes along under a key of our own, so that a file says of itself what a folder says.
+#include <algorithm>
 #include <cmath>
 
 #include "core/error.hpp"
 #include "core/float_bits.hpp"
+#include "core/parallel.hpp"
 #include "io/gguf_names.hpp"
 #include "io/source.hpp"
 #include "layouts/folder.hpp"
@@ -69,8 +72,14 @@ std::vector<std::byte> pack_blocks(const Contents& c, const QuantizedLinear& lin
     return bytes;
 }
 
+bool is_q8(const PlainTensor& tensor, const WriteOptions& options) {
+    const bool head = tensor.name == "model.embed_tokens.weight" || tensor.name == "lm_head.weight";
+    return tensor.stored_type == "Q8_0" || (options.q8_head && head);
+}
+
 struct Writer {
     const Contents& c;
+    const WriteOptions& options;
     const GgufArchitecture& arch;
     GgufToWrite gguf;
     std::vector<std::string> original_names;
@@ -113,13 +122,28 @@ struct Writer {
     void add_rope_factors();
 };
 
-// Q8_0 blocks as they were in another GGUF.
+Q8Tensor q8_rows(const Checkpoint& from, const PlainTensor& tensor, std::int64_t first,
+                 std::int64_t count) {
+    if (tensor.stored_type == "Q8_0")
+        return from.read_q8_rows(tensor.name, first, count, cols_of(tensor));
+    const auto rows = from.read_stored_rows(tensor.name, first, count, cols_of(tensor));
+    Threads alone(1);
+    try {
+        return quantize_q8(rows.view(), alone);
+    } catch (const Error& error) {
+        fail("{}: tensor '{}' from row {} on: {}", from.path().string(), tensor.name, first,
+             error.what());
+    }
+}
+
+// Q8_0 blocks, those of another GGUF as they were.
 std::vector<std::byte> q8_blocks(const Checkpoint& from, const PlainTensor& tensor) {
     std::vector<std::byte> bytes;
     const std::int64_t rows = rows_of(tensor), cols = cols_of(tensor);
     for (std::int64_t first = 0; first < rows; first += part_rows(cols)) {
-        const auto q =
-            from.read_q8_rows(tensor.name, first, std::min(part_rows(cols), rows - first), cols);
+        const std::int64_t count = std::min(part_rows(cols), rows - first);
+        const auto q = q8_rows(from, tensor, first, count);
+        from.drop_rows(tensor.name, first, count);
         for (std::int64_t r = 0; r < q.rows; ++r)
             for (std::int64_t b = 0; b < cols / Q8Tensor::kGroup; ++b) {
                 const auto scale = std::as_bytes(std::span(&q.scales(r, b), 1));
@@ -156,7 +180,7 @@ void Writer::add_plain(const PlainTensor& tensor) {
     if (!tensor.number || tensor.shape.empty() || (ending != ".weight" && ending != ".bias"))
         fail("{}: tensor '{}' has no place in a GGUF of architecture {}",
              c.checkpoint->path().string(), tensor.name, arch.name);
-    const bool q8 = tensor.stored_type == "Q8_0", vector = tensor.shape.size() == 1;
+    const bool q8 = is_q8(tensor, options), vector = tensor.shape.size() == 1;
     const auto heads = permuted_heads(c, arch, module);
     const auto* type = find_stored_type(vector ? "F32" : q8 ? "Q8_0" : tensor.dtype);
     gguf.tensors.push_back({name(module, ending), tensor.shape, type,
@@ -185,6 +209,14 @@ void Writer::add_rope_factors() {
                                 const auto bytes = std::as_bytes(std::span(factors));
                                 return std::vector<std::byte>(bytes.begin(), bytes.end());
                             }});
+}
+
+// Linears with a factor that llama.cpp reads and forgets.
+bool forgotten_factors(const Contents& c, const GgufArchitecture& arch) {
+    return arch.name == "qwen2" &&
+           std::any_of(c.linears.begin(), c.linears.end(), [](const QuantizedLinear& linear) {
+               return linear.divisor != 1 && linear.module.find(".mlp.") != std::string::npos;
+           });
 }
 
 int file_type(const Contents& c) {
@@ -234,20 +266,35 @@ Json own_config(const Contents& c) {
     return config;
 }
 
+// Throws Error when a tensor would have to be rounded and that was not allowed, or cannot be.
+void check_rounding(const Contents& c, const PlainTensor& tensor, const WriteOptions& options) {
+    const auto path = c.checkpoint->path().string();
+    if (is_q8(tensor, options)) {
+        if (cols_of(tensor) % Q8Tensor::kGroup != 0)
+            fail(
+                "{}: tensor '{}' has {} columns, not a multiple of the {} in a block of Q8_0: "
+                "leave out --head q8_0",
+                path, tensor.name, cols_of(tensor), Q8Tensor::kGroup);
+        if (tensor.stored_type != "Q8_0" && !options.allow_loss)
+            fail("{}: tensor '{}' is {}, which Q8_0 rounds: allow it with --allow-loss", path,
+                 tensor.name, tensor.stored_type);
+    } else if (tensor.rounds && !options.allow_loss) {
+        fail(
+            "{}: tensor '{}' is {}, which is not written, and BF16 cannot hold it exactly: "
+            "allow rounding with --allow-loss",
+            path, tensor.name, tensor.stored_type);
+    }
+}
+
 }  // namespace
 
 Notes write_gguf_model(const Contents& c, const std::filesystem::path& out,
                        const WriteOptions& options) {
     refuse_rotation(c, "gguf",
                     "convert to halfbyte or fp-quant, or quantize with --rotation offline");
-    for (const auto& tensor : c.tensors)
-        if (tensor.rounds && tensor.stored_type != "Q8_0" && !options.allow_loss)
-            fail(
-                "{}: tensor '{}' is {}, which is not written, and BF16 cannot hold it exactly: "
-                "allow rounding with --allow-loss",
-                c.checkpoint->path().string(), tensor.name, tensor.stored_type);
+    for (const auto& tensor : c.tensors) check_rounding(c, tensor, options);
     if (std::filesystem::exists(out)) fail("{} exists already: choose another name", out.string());
-    Writer w{c, architecture_of(c), {}, {}, {}};
+    Writer w{c, options, architecture_of(c), {}, {}, {}};
     for (const auto& tensor : c.tensors) w.add_plain(tensor);
     for (const auto& linear : c.linears) w.add_linear(linear);
     w.add_rope_factors();
@@ -259,8 +306,16 @@ Notes write_gguf_model(const Contents& c, const std::filesystem::path& out,
         w.gguf.reals(kGgufOriginalValues, w.original_values);
     }
     write_gguf(out, std::move(w.gguf));
-    if (tokenizer) return {};
-    return {"there is no tokenizer.json: the file has no tokenizer, and llama.cpp needs one"};
+    Notes notes;
+    if (!tokenizer)
+        notes.push_back(
+            "there is no tokenizer.json: the file has no tokenizer, and llama.cpp needs one");
+    if (forgotten_factors(c, w.arch))
+        notes.push_back(
+            "llama.cpp (that of llama-cpp-python 0.3.36) does not apply the factors of a qwen2's "
+            "feed-forward and talks nonsense: give it mxfp4a16, or quantize with --ignore "
+            "'re:.*mlp.*'");
+    return notes;
 }
 
 }  // namespace hb

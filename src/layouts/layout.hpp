@@ -16,6 +16,7 @@ namespace hb {
 
 struct WriteOptions {
     bool allow_loss = false;
+    bool q8_head = false;  // gguf: embedding and head in Q8_0, rounded
 };
 
 // What a reader of OUT sees otherwise than a reader of IN, one line each: no loss of weights.

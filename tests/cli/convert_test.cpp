@@ -154,6 +154,11 @@ TEST_F(Convert, RoundingIsAllowedByNameAndItsLossIsTold) {
     EXPECT_NE(ran.out.find("relative loss"), std::string::npos);
     EXPECT_GT(json_in(folder / "loss.json")["relative_difference"].get<double>(), 0);
     text("dense");
+    ASSERT_TRUE(succeeded(run({"convert", path("in"), path("q8.gguf"), "--to", "gguf", "--head",
+                               "q8_0", "--allow-loss"})));
+    EXPECT_EQ(Checkpoint::open(path("q8.gguf")).find("model.embed_tokens.weight")->stored_type,
+              "Q8_0");
+    text("q8.gguf");
 }
 
 }  // namespace

@@ -5,7 +5,7 @@ of client_logits and client_linears.
 For every model (tiny ones of models.py, and the folders named) and every scheme: the checkpoint loads without a missing,
 mismatched or unexpected key; weights that the client unpacks are the ones it loads dense, to the last bit; the bytes of
 RTN are those of the client's own compressor at the same scales; our engine's logits of the unpacked weights are the
-client's, in fp32, to 1e-3; of quantized activations see activations.py. One line a check, the last line has the
+client's, in fp32, to 1e-3; of quantized activations see activations.py, of GGUF gguf_clients.py. One line a check, the last line has the
 counts. HALFBYTE_DATA names a folder with the tokens of a text for models with SmolLM2's vocabulary; else they are random."""
 import contextlib
 import os
@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, CompressedTensorsConfig
 
 import activations
+import gguf_clients
 import harness
 import models
 from harness import LENGTH, check, engine_logits, load, read_ids, relative, run, settings
@@ -136,10 +137,13 @@ def main() -> None:
         folders[name] = work / name
         models.make(name, folders[name])
     given = {Path(f).name: Path(f) for f in sys.argv[4:]}
+    gguf_clients.skips()
     for name, dense in (folders | given).items():
         tokens = work / f'{name}.i32'
         write_tokens(dense, tokens)
         calls = {scheme: (one, scheme, options, name in given) for scheme, options in SCHEMES.items()}
+        calls |= {f'{scheme} gguf': (gguf_clients.one, scheme, halfbyte, tools, work, name in given)
+                  for scheme in gguf_clients.SCHEMES}
         for label, (call, *rest) in (calls | {'rotated': (rotated,)}).items():
             try:
                 with open(work / 'stderr', 'w') as bars, contextlib.redirect_stderr(bars):

@@ -4,7 +4,8 @@
 
 Decodes every linear of a compressed-tensors folder of MXFP4 or NVFP4 with numpy, and the same tensor of the GGUF that
 `halfbyte convert` made of it with gguf-py, and wants the same numbers: element * scale exactly, and the factor in
-`.scale` to be the fp32 reciprocal of the divisor. Rows of q and k are put back for arch llama."""
+`.scale` to be the fp32 reciprocal of the divisor; and all other tensors, in BF16 or F32. Rows of q and k are put back
+for arch llama. Names are those of gguf-py."""
 import json
 import pathlib
 import sys
@@ -17,8 +18,7 @@ except ImportError as missing:
     sys.exit(0)
 
 E2M1 = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6], np.float32)
-NAMES = {"q_proj": "attn_q", "k_proj": "attn_k", "v_proj": "attn_v", "o_proj": "attn_output", "gate_proj": "ffn_gate", "up_proj": "ffn_up",
-         "down_proj": "ffn_down"}
+PARTS = (".weight_packed", "_scale", "_shape")
 
 
 def e4m3(b):
@@ -34,13 +34,43 @@ def raw(path):
     return {name: np.frombuffer(data[8 + size + t["data_offsets"][0]:8 + size + t["data_offsets"][1]], np.uint8) for name, t in header.items()}, header
 
 
+def dense(raw_bytes, dtype):
+    return raw_bytes.view(np.float32) if dtype == "F32" else (raw_bytes.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
+
+
+class File:
+    def __init__(self, file, config):
+        reader = gguf.GGUFReader(file)
+        self.tensors = {t.name: t for t in reader.tensors}
+        architecture = reader.fields["general.architecture"].contents()
+        kind = next(k for k, name in gguf.MODEL_ARCH_NAMES.items() if name == architecture)
+        self.names = gguf.get_tensor_name_map(kind, config["num_hidden_layers"])
+        self.heads = {"q_proj": config["num_attention_heads"], "k_proj": config["num_key_value_heads"]} if architecture == "llama" else {}
+
+    def base(self, module):
+        return self.names.get_name(module)
+
+    def decoded(self, module, ending):
+        tensor = self.tensors[self.base(module) + ending]
+        values = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float64)
+        heads = self.heads.get(module.split(".")[-1])
+        return values if not heads else values.reshape(heads, len(values) // heads // 2, 2, -1).swapaxes(1, 2).reshape(values.shape)
+
+
+def compare(name, ours, theirs):
+    if not np.array_equal(ours.reshape(theirs.shape), theirs):
+        sys.exit(f"FAILED: {name}: largest difference {np.abs(ours.reshape(theirs.shape) - theirs).max()}")
+
+
 def main():
     folder, file = sys.argv[1:]
     config = json.loads((pathlib.Path(folder) / "config.json").read_text())
     tensors, header = raw(pathlib.Path(folder) / "model.safetensors")
-    reader = gguf.GGUFReader(file)
-    theirs = {t.name: t for t in reader.tensors}
-    llama = reader.fields["general.architecture"].contents() == "llama"
+    theirs = File(file, config)
+    plain = [n for n in tensors if not n.endswith(PARTS)]
+    for name in plain:
+        module, ending = name.rsplit(".", 1)
+        compare(name, dense(tensors[name], header[name]["dtype"]), theirs.decoded(module, "." + ending))
     compared = 0
     for name in sorted(n for n in tensors if n.endswith(".weight_packed")):
         module = name.removesuffix(".weight_packed")
@@ -51,22 +81,14 @@ def main():
         nv = module + ".weight_global_scale" in tensors and header[module + ".weight_scale"]["dtype"] == "F8_E4M3"
         steps = e4m3(scales) if nv else 2.0 ** (scales.astype(np.float64) - 127)
         ours = E2M1[codes] * np.repeat(steps, 2 * half // scales.shape[1], 1)
-        parts = module.split(".")
-        base = f"blk.{parts[2]}.{NAMES[parts[-1]]}"
-        tensor = theirs[base + ".weight"]
-        decoded = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float64)
-        if llama and parts[-1] in ("q_proj", "k_proj"):
-            heads = config["num_attention_heads" if parts[-1] == "q_proj" else "num_key_value_heads"]
-            decoded = decoded.reshape(heads, rows // heads // 2, 2, -1).swapaxes(1, 2).reshape(rows, -1)
-        if not np.array_equal(ours, decoded):
-            sys.exit(f"FAILED: {module}: largest difference {np.abs(ours - decoded).max()}")
+        compare(module, ours, theirs.decoded(module, ".weight"))
         if module + ".weight_global_scale" in tensors:
             divisor = tensors[module + ".weight_global_scale"].view(np.float32)[0]
-            factor = theirs[base + ".scale"].data.view(np.float32)[0]
+            factor = theirs.tensors[theirs.base(module) + ".scale"].data.view(np.float32)[0]
             if factor != np.float32(1) / divisor:
                 sys.exit(f"FAILED: {module}: .scale is {factor}, wanted 1 / {divisor}")
         compared += 1
-    print(f"{compared} linears decoded by gguf-py to the same values")
+    print(f"{compared} linears and {len(plain)} other tensors decoded by gguf-py to the same values")
 
 
 if __name__ == "__main__":

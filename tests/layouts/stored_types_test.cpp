@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Tensors that are not quantized linears keep their values: in the type of the file where the
-// presented one has too few bits, in Q8_0 from GGUF to GGUF, rounded only when that is allowed.
+// presented one has too few bits, in Q8_0 from GGUF to GGUF, rounded only when that is allowed;
+// and embedding and head go to Q8_0 when they are told to.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <map>
 
 #include "core/error.hpp"
@@ -11,6 +14,7 @@
 #include "io/make_gguf.hpp"
 #include "io/temporary_folder.hpp"
 #include "layouts/convert.hpp"
+#include "layouts/random_model.hpp"
 
 namespace hb {
 namespace {
@@ -77,6 +81,83 @@ TEST_F(StoredTypes, AFolderRoundsQ8OnlyWhenAllowed) {
     EXPECT_EQ(out.find("model.norm.weight")->dtype, "F32");
     EXPECT_EQ(out.read("model.norm.weight", 1, 32)(0, 5), 0.1f);
     EXPECT_EQ(out.find("model.layers.0.input_layernorm.weight")->dtype, "BF16");
+}
+
+// The scale of a block is the fp16 nearest to its largest magnitude / 127, so that no value is
+// moved by more than half of it but for the rounding of the scale itself, at most 2^-11 of 127.
+TEST(Q8Head, RoundsEmbeddingAndHeadAndNothingElse) {
+    for (const bool tied : {false, true}) {
+        test::ModelOptions o;
+        o.shape.tied = tied;
+        o.extreme = false;
+        const TemporaryFolder folder;
+        const auto in = (folder.path / "in").string(), out = (folder.path / "out.gguf").string();
+        test::write_model(in, o);
+        const auto c = convert(in, out, find_layout("gguf"), {true, true});
+        EXPECT_GT(c.proof.largest, 0);
+        EXPECT_EQ(c.proof.coded, 13);
+        EXPECT_EQ(c.proof.recoded, 0);
+        const auto before = Checkpoint::open(in), after = Checkpoint::open(out);
+        for (const auto& tensor : contents_of(before).tensors) {
+            const auto rows = rows_of(tensor), cols = cols_of(tensor);
+            const auto a = before.read_stored_rows(tensor.name, 0, rows, cols);
+            const auto b = after.read_stored_rows(tensor.name, 0, rows, cols);
+            const bool q8 = after.find(tensor.name)->stored_type == "Q8_0";
+            EXPECT_EQ(
+                q8, tensor.name == "model.embed_tokens.weight" || tensor.name == "lm_head.weight");
+            if (!q8) {
+                EXPECT_EQ(a.values, b.values) << tensor.name;
+                continue;
+            }
+            const auto blocks = after.read_q8_rows(tensor.name, 0, rows, cols);
+            for (std::int64_t r = 0; r < rows; ++r)
+                for (std::int64_t i = 0; i < cols; ++i)
+                    EXPECT_LE(std::fabs(a(r, i) - b(r, i)),
+                              f16_to_float(blocks.scales(r, i / 32)) * (0.5f + 127 / 2048.f));
+        }
+        EXPECT_EQ(after.has("lm_head.weight"), !tied);
+        const auto again = convert(out, folder.path / "again.gguf", find_layout("gguf"), {});
+        EXPECT_EQ(again.proof.largest, 0);
+    }
+}
+
+TEST(Q8Head, IsRefusedWithoutLeaveAndWhereItDoesNotFit) {
+    const auto refused = [](const test::ModelOptions& o, const char* layout, bool allow_loss,
+                            const char* message) {
+        const TemporaryFolder folder;
+        test::write_model(folder.path / "in", o);
+        EXPECT_THAT(
+            [&] {
+                convert((folder.path / "in").string(), folder.path / "out", find_layout(layout),
+                        {allow_loss, true});
+            },
+            ThrowsMessage<Error>(HasSubstr(message)));
+        EXPECT_FALSE(std::filesystem::exists(folder.path / "out"));
+    };
+    test::ModelOptions o;
+    refused(o, "gguf", false, "'lm_head.weight' is BF16, which Q8_0 rounds: allow it");
+    refused(o, "compressed-tensors", true, "--head q8_0 is for --to gguf");
+    o.scheme = "mxfp4";
+    o.shape.hidden = 48;
+    o.shape.heads = 3;
+    o.shape.kv_heads = 1;
+    refused(o, "gguf", true, "48 columns");
+}
+
+TEST(GgufNotes, TellOfFactorsThatLlamaCppForgets) {
+    for (const auto& [type, scheme, told] : {std::tuple{"qwen2", "nvfp4a16", true},
+                                             {"qwen2", "mxfp4a16", false},
+                                             {"qwen3", "nvfp4a16", false}}) {
+        test::ModelOptions o;
+        o.shape.type = type;
+        o.scheme = scheme;
+        const TemporaryFolder folder;
+        test::write_model(folder.path / "in", o);
+        const auto c = convert((folder.path / "in").string(), folder.path / "out.gguf",
+                               find_layout("gguf"), {});
+        const auto all = fmt::format("{}", fmt::join(c.notes, "\n"));
+        EXPECT_EQ(all.find("a qwen2's feed-forward") != std::string::npos, told) << type << scheme;
+    }
 }
 
 // What the reader makes of a GGUF's tokenizer is what the writer makes the same keys of.

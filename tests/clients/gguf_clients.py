@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What gguf-py, llama.cpp and llama.cpp's own converter make of our GGUF files and of the folders behind them.
+
+gguf-py decodes every linear to the numbers of the folder. llama.cpp (package llama-cpp-python) computes weight-only models
+with activations rounded to 8 bits, a relative error of some 2e-2 of the logits: hence 3e-2, and 95 % of first choices.
+convert_hf_to_gguf.py, of the source package of llama-cpp-python that LLAMA_CPP_SOURCE names, takes our compressed-tensors
+NVFP4 folders, and its tensors are those of our own GGUF to the last bit. The folders are those that are meant for llama.cpp:
+MR-GPTQ, rotated offline."""
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import gguf
+import numpy as np
+import torch
+
+from harness import LENGTH, check, engine_logits, read_ids, relative, run, settings
+
+try:
+    import llama_cpp
+except (ImportError, RuntimeError, OSError) as error:
+    llama_cpp, why = None, error
+SCHEMES = ['mxfp4a16', 'nvfp4a16', 'nvfp4']
+ERROR = 3e-2  # of logits
+ORACLE = Path(__file__).parents[1] / 'layouts/oracle_gguf.py'
+# The converter names a tokenizer by the hash of what it makes of a text, and knows those of the tiny models not.
+NAMED = '''
+import runpy, sys, transformers
+transformers.AutoTokenizer = transformers.PreTrainedTokenizerFast
+sys.argv = sys.argv[1:]
+sys.path[:1] = [sys.argv[0], sys.argv[0] + '/gguf-py']
+from conversion.base import TextModel
+TextModel.get_vocab_base_pre = lambda self, tokenizer: 'gpt-2'
+runpy.run_path(sys.argv[0] + '/convert_hf_to_gguf.py', run_name='__main__')
+'''
+
+
+def skip(name: str, reason: object) -> None:
+    print(f'skip {name}: {reason}', flush=True)
+
+
+def converter() -> Path | None:
+    """The folder of convert_hf_to_gguf.py."""
+    source = Path(os.environ.get('LLAMA_CPP_SOURCE', '/nowhere'))
+    found = [f for f in (source / 'vendor/llama.cpp', source) if (f / 'convert_hf_to_gguf.py').exists()]
+    return found[0] if found and importlib.util.find_spec('sentencepiece') else None
+
+
+def skips() -> None:
+    """What is left out of every model below."""
+    if llama_cpp is None:
+        skip('llama.cpp', f'llama-cpp-python: {why}')
+    if converter() is None:
+        skip('llama.cpp\'s converter', 'LLAMA_CPP_SOURCE must name its source, and Python must have sentencepiece')
+
+
+def llama_logits(file: Path, ids: torch.Tensor) -> torch.Tensor:
+    model = llama_cpp.Llama(model_path=str(file), n_ctx=LENGTH, n_batch=LENGTH, n_threads=2, logits_all=True,
+                            verbose=False)
+    rows = []
+    for row in ids.tolist():
+        model.reset()
+        model.eval(row)
+        rows.append(np.array(model.scores[:len(row)], np.float32))
+    model.close()
+    return torch.from_numpy(np.stack(rows))
+
+
+def logits(label: str, program: str, folder: Path, file: Path, tokens: Path, work: Path, real: bool) -> None:
+    """Of random weights the two best logits lie closer together than the error in every tenth row: those rows are left
+    to chance, and the others are counted."""
+    ids = read_ids(tokens)[:4]
+    theirs = llama_logits(file, ids)
+    ours = engine_logits(program, folder, ids, theirs.shape[-1], work)
+    best = ours.topk(2).values
+    clear = best[..., 0] - best[..., 1] >= (0 if real else ERROR * ours.square().mean().sqrt())
+    error, same = relative(theirs, ours), (theirs.argmax(-1) == ours.argmax(-1))[clear].float().mean().item()
+    check(label + ' llama.cpp\'s logits are ours', error < ERROR and same >= .95,
+          f'{error:.1e}, top-1 {same:.3f} of {clear.sum()}')
+
+
+def tensors(file: Path) -> dict:
+    return {t.name: (t.tensor_type.name, t.shape.tolist(), t.data.tobytes()) for t in gguf.GGUFReader(file).tensors}
+
+
+def converted(label: str, folder: Path, file: Path, work: Path, real: bool) -> None:
+    theirs, source = work / f'{file.stem}-theirs.gguf', converter()
+    program = [source / 'convert_hf_to_gguf.py'] if real else ['-c', NAMED, source]
+    run(sys.executable, *program, folder, '--outfile', theirs)
+    a, b = tensors(file), tensors(theirs)
+    other = sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
+    check(label + ' the converter\'s tensors are ours', not other, other[:3] or f'{len(a)} tensors')
+
+
+def ignored(name: str, dense: Path, scheme: str) -> list:
+    """llama.cpp reads the factors of a qwen2's feed-forward and does not apply them, as of llama-cpp-python 0.3.36."""
+    if settings(dense)['model_type'] != 'qwen2' or scheme != 'nvfp4a16':
+        return []
+    skip(f'{name} {scheme} feed-forward', 'llama.cpp does not apply its .scale in qwen2; left in bf16')
+    return ['--ignore', 're:.*mlp.*']
+
+
+def one(name: str, dense: Path, tokens: Path, scheme: str, halfbyte: str, tools: Path, work: Path, real: bool) -> None:
+    label, folder, file = f'{name} {scheme} gguf:', work / f'{name}-{scheme}-offline', work / f'{name}-{scheme}.gguf'
+    run(halfbyte, 'quantize', dense, folder, '--scheme', scheme, '--recipe', 'mr-gptq', '--rotation', 'offline',
+        '--calibration', tokens, '--sequence-length', LENGTH, *ignored(name, dense, scheme))
+    run(halfbyte, 'convert', folder, file, '--to', 'gguf')
+    decoded = run(sys.executable, ORACLE, folder, file).strip()
+    check(label + ' gguf-py decodes the same values', 'to the same values' in decoded, decoded)
+    if llama_cpp and scheme.endswith('a16'):
+        logits(label, str(tools / 'client_logits'), folder, file, tokens, work, real)
+    if converter() and scheme == 'nvfp4':
+        converted(label, folder, file, work, real)
