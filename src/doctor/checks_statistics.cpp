@@ -146,8 +146,7 @@ void guess_permutation(const Patient& p, Findings& findings) {
     if (!p.model || p.split) return;
     const auto from = open(p);
     if (!from) return;
-    const auto type = p.model->architecture->model_type;
-    const bool interleaved = p.style == Style::gguf && (type == "llama" || type == "mistral");
+    const bool interleaved = p.gguf && p.gguf->text_or_none("general.architecture") == "llama";
     const Order order = order_of(*from, p, interleaved);
     if (!order.enough) return;
     const bool halves = order.halves < kPaired,

@@ -2,6 +2,7 @@
 // Hugging Face's view of a GGUF's tensors and keys. Arch `llama` stores the rows of q and k in
 // interleaved RoPE order: with j < head_dim / 2 and s in {0, 1},
 //     stored row  head * head_dim + 2 j + s   is row   head * head_dim + s * head_dim / 2 + j.
+// One with biases in q, k and v alone is a Qwen2.
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -212,10 +213,14 @@ Json gguf_config(const Gguf& gguf) {
     if (!embedding || embedding->shape.size() != 2)
         fail("{}: no matrix 'token_embd.weight'", gguf.file);
     const auto window = gguf.whole_or_none(prefix + "attention.sliding_window").value_or(0);
-    const bool mistral = arch.name == "llama" && window > 0;
+    const bool llama = arch.name == "llama", mistral = llama && window > 0,
+               biased = gguf.tensor("blk.0.attn_q.bias") != nullptr,
+               qwen2 = llama && biased && !gguf.tensor("blk.0.attn_output.bias");
     Json config;
-    config["architectures"] = {mistral ? "MistralForCausalLM" : std::string(arch.hugging_face)};
-    config["model_type"] = mistral ? "mistral" : std::string(arch.name);
+    config["architectures"] = {mistral ? "MistralForCausalLM"
+                               : qwen2 ? "Qwen2ForCausalLM"
+                                       : std::string(arch.hugging_face)};
+    config["model_type"] = mistral ? "mistral" : qwen2 ? "qwen2" : std::string(arch.name);
     config["hidden_size"] = gguf.whole(prefix + "embedding_length");
     config["intermediate_size"] = gguf.whole(prefix + "feed_forward_length");
     config["num_hidden_layers"] = gguf.whole(prefix + "block_count");
@@ -240,8 +245,7 @@ Json gguf_config(const Gguf& gguf) {
         config["eos_token_id"] = end[0];
     else if (end.size() > 1)
         config["eos_token_id"] = end;
-    if (arch.name == "llama")
-        config["attention_bias"] = gguf.tensor("blk.0.attn_q.bias") != nullptr;
+    if (llama && !qwen2) config["attention_bias"] = biased;
     const bool half = embedding->type->name == "F16";
     config["torch_dtype"] = presented_as_bf16(gguf) ? "bfloat16" : half ? "float16" : "float32";
     return config;

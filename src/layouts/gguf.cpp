@@ -211,14 +211,6 @@ void Writer::add_rope_factors() {
                             }});
 }
 
-// Linears with a factor that llama.cpp reads and forgets.
-bool forgotten_factors(const Contents& c, const GgufArchitecture& arch) {
-    return arch.name == "qwen2" &&
-           std::any_of(c.linears.begin(), c.linears.end(), [](const QuantizedLinear& linear) {
-               return linear.divisor != 1 && linear.module.find(".mlp.") != std::string::npos;
-           });
-}
-
 int file_type(const Contents& c) {
     if (!c.linears.empty()) return c.linears[0].scheme->family == Family::nv ? 39 : 38;
     const auto dtype = c.checkpoint->find("model.embed_tokens.weight")->dtype;
@@ -248,10 +240,22 @@ void Writer::add_keys() {
     gguf.real(prefix + "rope.freq_base", m.rope_theta);
 }
 
-const GgufArchitecture& architecture_of(const Contents& c) {
+// A qwen2 is a llama with biases in q, k and v. It is written as one where the linears of its
+// feed-forward have factors: llama.cpp reads those of arch qwen2 and does not apply them, as of
+// llama-cpp-python 0.3.36.
+bool written_as_llama(const Contents& c) {
     const auto type = c.model.architecture->model_type;
+    return type == "mistral" ||
+           (type == "qwen2" &&
+            std::any_of(c.linears.begin(), c.linears.end(), [](const QuantizedLinear& linear) {
+                return linear.divisor != 1 && linear.module.find(".mlp.") != std::string::npos;
+            }));
+}
+
+const GgufArchitecture& architecture_of(const Contents& c) {
+    const auto type = written_as_llama(c) ? "llama" : c.model.architecture->model_type;
     for (const auto& arch : gguf_architectures())
-        if (arch.name == (type == "mistral" ? "llama" : type)) return arch;
+        if (arch.name == type) return arch;
     fail("{}: architecture {} has no name in GGUF", c.checkpoint->path().string(),
          c.model.architecture->name);
 }
@@ -310,11 +314,6 @@ Notes write_gguf_model(const Contents& c, const std::filesystem::path& out,
     if (!tokenizer)
         notes.push_back(
             "there is no tokenizer.json: the file has no tokenizer, and llama.cpp needs one");
-    if (forgotten_factors(c, w.arch))
-        notes.push_back(
-            "llama.cpp (that of llama-cpp-python 0.3.36) does not apply the factors of a qwen2's "
-            "feed-forward and talks nonsense: give it mxfp4a16, or quantize with --ignore "
-            "'re:.*mlp.*'");
     return notes;
 }
 

@@ -272,8 +272,12 @@ TEST(GgufModel, BiasesAndRopeFactorsAreCarriedOver) {
     const auto bias = model.read("model.layers.0.self_attn.q_proj.bias", 1, 32);
     EXPECT_EQ(bias(0, 5), tiny_value(9, 3));  // s = 1, j = 1
     EXPECT_EQ(model.config()["rope_freqs"], Json::array({1.0, 1.0, 4.0, 8.0}));
-    EXPECT_EQ(model.config()["attention_bias"], true);
+    EXPECT_EQ(model.config()["model_type"], "qwen2");
     EXPECT_EQ(model.config()["eos_token_id"], Json::array({2, 5}));
+    b.floats("blk.0.attn_output.bias", {32}, tiny_values(9, 32));
+    const auto llama = Checkpoint::open(folder.put("llama.gguf", b.build()));
+    EXPECT_EQ(llama.config()["model_type"], "llama");
+    EXPECT_EQ(llama.config()["attention_bias"], true);
 }
 
 }  // namespace

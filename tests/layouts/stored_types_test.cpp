@@ -144,19 +144,22 @@ TEST(Q8Head, IsRefusedWithoutLeaveAndWhereItDoesNotFit) {
     refused(o, "gguf", true, "48 columns");
 }
 
-TEST(GgufNotes, TellOfFactorsThatLlamaCppForgets) {
-    for (const auto& [type, scheme, told] : {std::tuple{"qwen2", "nvfp4a16", true},
-                                             {"qwen2", "mxfp4a16", false},
-                                             {"qwen3", "nvfp4a16", false}}) {
+TEST(GgufKeys, ArchitectureIsOneInWhichLlamaCppAppliesFactors) {
+    for (const auto& [type, scheme, wanted] : {std::tuple{"qwen2", "nvfp4a16", "llama"},
+                                               {"qwen2", "mxfp4a16", "qwen2"},
+                                               {"qwen3", "nvfp4a16", "qwen3"},
+                                               {"mistral", "mxfp4a16", "llama"}}) {
         test::ModelOptions o;
         o.shape.type = type;
         o.scheme = scheme;
         const TemporaryFolder folder;
         test::write_model(folder.path / "in", o);
-        const auto c = convert((folder.path / "in").string(), folder.path / "out.gguf",
-                               find_layout("gguf"), {});
-        const auto all = fmt::format("{}", fmt::join(c.notes, "\n"));
-        EXPECT_EQ(all.find("a qwen2's feed-forward") != std::string::npos, told) << type << scheme;
+        convert((folder.path / "in").string(), folder.path / "out.gguf", find_layout("gguf"), {});
+        const std::string file = read_file(folder.path / "out.gguf");
+        const Gguf gguf = parse_gguf(std::as_bytes(std::span(file)), "out.gguf");
+        EXPECT_EQ(gguf.text("general.architecture"), wanted) << type << scheme;
+        EXPECT_EQ(Checkpoint::open((folder.path / "out.gguf").string()).config()["model_type"],
+                  type);
     }
 }
 
