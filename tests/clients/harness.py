@@ -24,6 +24,10 @@ def check(name: str, good: bool, detail: object = '') -> None:
         failed.append(name)
 
 
+def skip(name: str, reason: object) -> None:
+    print(f'skip {name}: {reason}', flush=True)
+
+
 def run(*arguments: object) -> str:
     done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True)
     if done.returncode:

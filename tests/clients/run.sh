@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Loads our files in other people's programs: tests/clients/run.sh BUILD [MODEL ...], BUILD a folder with the programs
-# `halfbyte`, `tests/client_logits` and `tests/client_linears`. Python packages (5.9 GB) go to HALFBYTE_CLIENTS, default build/clients; CLIENTS_PYTHON
-# names an interpreter that has them already. llama.cpp is built from the source package of llama-cpp-python, some six minutes
-# of a core: not with CLIENTS_LLAMA=no. LLAMA_CPP_SOURCE names that package unpacked, for its converter.
+# `halfbyte`, `tests/client_logits` and `tests/client_linears`; a MODEL that is a GGUF becomes a folder in bf16 first.
+# Python packages (5.9 GB) go to HALFBYTE_CLIENTS, default build/clients; CLIENTS_PYTHON names an interpreter that has them
+# already. llama.cpp is built from the source package of llama-cpp-python, some six minutes of a core: not with
+# CLIENTS_LLAMA=no. LLAMA_CPP_SOURCE names that package unpacked, for its converter. CLIENTS_QUICK=yes leaves out the two
+# longest checks.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 home=${HALFBYTE_CLIENTS:-build/clients} python=${CLIENTS_PYTHON:-}
@@ -34,5 +36,14 @@ if [ -z "$python" ]; then
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+models=()
+for model in "${@:2}"; do
+    if [ -f "$model" ]; then
+        folder=$work/$(basename "${model%%.*}")
+        "$1/halfbyte" convert "$model" "$folder" --to bf16 --allow-loss >/dev/null
+        model=$folder
+    fi
+    models+=("$model")
+done
 PYTHONWARNINGS=ignore CUDA_VISIBLE_DEVICES='' OMP_NUM_THREADS=${OMP_NUM_THREADS:-2} "$python" tests/clients/check.py \
-    "$1/halfbyte" "$1/tests" "$work" "${@:2}"
+    "$1/halfbyte" "$1/tests" "$work" "${models[@]}"
