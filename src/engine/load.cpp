@@ -90,8 +90,15 @@ void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
                 "input must quantize it alike",
                 quantized.path().string(), module, group.scheme->name, other->scheme->name);
         other = &group;
-        if (group.scheme->quantized_activations)
-            site.quantizer = read_quantizer(quantized, group, module);
+        if (group.scheme->quantized_activations) {
+            const ActivationQuantizer quantizer = read_quantizer(quantized, group, module);
+            if (site.quantizer && site.quantizer->divisor != quantizer.divisor)
+                fail(
+                    "{}: {}.input_global_scale is {}, another linear's with the same input {}; "
+                    "they are one product: halfbyte doctor lists all such layers",
+                    quantized.path().string(), module, quantizer.divisor, site.quantizer->divisor);
+            site.quantizer = quantizer;
+        }
         block.linears[i] = join_linear(std::move(weight->weight), weight->divisor,
                                        load_bias(dense, module, shape.out),
                                        site.quantizer ? &*site.quantizer : nullptr);

@@ -26,6 +26,7 @@ protected:
         o.scheme = scheme.substr(0, plus);
         if (plus != scheme.npos) o.scheme_for = {{"re:.*down_proj", scheme.substr(plus + 1)}};
         o.extreme = false;
+        o.shared = true;
         o.mx_divisor = mx_divisor;
         write_model(folder / "in", o);
         convert((folder / "in").string(), folder / out, find_layout(layout), {});

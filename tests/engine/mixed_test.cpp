@@ -93,19 +93,27 @@ TEST(MixedModel, DependsOnEachScheme) {
 
 TEST(MixedModel, RefusesOneInputQuantizedInTwoWays) {
     Threads threads(1);
+    const TemporaryFolder folder;
     auto o = options_of("nvfp4", "fp8", "fp8");
     for (const auto& [scheme, other] : {std::pair{"int8", "fp8"}, {"nvfp4a16", "fp8"}}) {
         o.scheme_for[1] = {"model.layers.0.self_attn.k_proj", scheme};
-        const TemporaryFolder folder;
-        test::write_model(folder.path / "m", o);
-        const auto checkpoint = Checkpoint::open((folder.path / "m").string());
+        const auto model = folder.path / scheme;
+        test::write_model(model, o);
+        const auto checkpoint = Checkpoint::open(model.string());
         EXPECT_THAT([&] { load_decoder(checkpoint, threads); },
                     testing::ThrowsMessage<Error>(
                         testing::AllOf(testing::HasSubstr("layers.0.self_attn.k_proj"),
                                        testing::HasSubstr(scheme), testing::HasSubstr(other))));
     }
-    o.scheme_for[0].second = "int4g32";  // both leave it in 16 bits
-    const TemporaryFolder folder;
+    o.scheme_for = {};
+    o.shared = false;  // q, k and v have scales of their own
+    test::write_model(folder.path / "scales", o);
+    EXPECT_THAT([&] { load_decoder(Checkpoint::open((folder.path / "scales").string()), threads); },
+                testing::ThrowsMessage<Error>(testing::AllOf(
+                    testing::HasSubstr("layers.0.self_attn.k_proj.input_global_scale"),
+                    testing::HasSubstr("halfbyte doctor"))));
+    o = options_of("nvfp4", "int4g32", "fp8");
+    o.scheme_for[1] = {"model.layers.0.self_attn.k_proj", "nvfp4a16"};  // both leave it in 16 bits
     test::write_model(folder.path / "m", o);
     EXPECT_NO_THROW(load_decoder(Checkpoint::open((folder.path / "m").string()), threads));
 }
