@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from compressed_tensors.compressors import ModelCompressor
-from compressed_tensors.quantization import QuantizationConfig, apply_quantization_config
+from compressed_tensors.quantization import QuantizationArgs, QuantizationConfig, apply_quantization_config
+from compressed_tensors.quantization.utils import calculate_qparams, generate_gparam
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, CompressedTensorsConfig
 
@@ -39,6 +40,12 @@ def weights_of(model) -> dict:
             if isinstance(module, torch.nn.Linear) and name != 'lm_head'}
 
 
+def zero_points(tensors: dict, name: str) -> torch.Tensor:
+    """Eight rows lie in a word."""
+    words = tensors[name + '.weight_zero_point'][:, None] >> 4 * torch.arange(8)[:, None] & 15
+    return words.flatten(0, 1) - 8
+
+
 def compressors_bytes(dense: Path, folder: Path) -> list:
     """Names of tensors that the client's compressor, given our scales, packs otherwise."""
     ours = load_file(folder / 'model.safetensors')
@@ -56,13 +63,38 @@ def compressors_bytes(dense: Path, folder: Path) -> list:
         for part in ('weight_global_scale', 'input_global_scale'):
             if hasattr(module, part) and name + '.' + part in ours:
                 getattr(module, part).data.copy_(ours[name + '.' + part])
-        if name + '.weight_zero_point' in ours:  # eight rows a word
-            words = ours[name + '.weight_zero_point'][:, None] >> 4 * torch.arange(8)[:, None] & 15
-            module.weight_zero_point.data.copy_(words.flatten(0, 1) - 8)
+        if name + '.weight_zero_point' in ours:
+            module.weight_zero_point.data.copy_(zero_points(ours, name))
     ModelCompressor.from_pretrained_model(model).compress_model(model)
     theirs = model.state_dict()
     return [name for name, tensor in ours.items() if '.weight_' in name and name in theirs
             and not torch.equal(tensor.float(), theirs[name].float())]
+
+
+def other_scales(dense: Path, folder: Path) -> list:
+    """Names of scales, divisors and zero points that the client computes otherwise from the dense weights. Layers that
+    clients fuse share one divisor, that of all their weights; PyTorch rounds n / x twice, as n * (1 / x). The client takes
+    a zero point from the scale before it is rounded, we from the scale that is stored: they are neighbours at most."""
+    ours, weights = load_file(folder / 'model.safetensors'), load_file(dense / 'model.safetensors')
+    arguments = QuantizationArgs(**settings(folder)['quantization_config']['config_groups']['group_0']['weights'])
+    fused, other = ({p: g for g in (('q_proj', 'k_proj', 'v_proj'), ('gate_proj', 'up_proj')) for p in g}), []
+    for name in (n.removesuffix('.weight_scale') for n in ours if n.endswith('.weight_scale')):
+        base, part = name.rsplit('.', 1)
+        w, divisor = weights[name + '.weight'].float(), ours.get(name + '.weight_global_scale')
+        if divisor is not None:
+            most = max(weights[f'{base}.{p}.weight'].float().abs().max() for p in fused.get(part, (part,)))
+            if not torch.allclose(generate_gparam(-most, most), divisor, rtol=2**-23, atol=0):
+                other.append(name + '.weight_global_scale')
+        groups = w.view(len(w), -1, arguments.group_size or w.shape[1])
+        scale, zero = calculate_qparams(groups.amin(-1), groups.amax(-1), arguments, divisor)
+        stored = ours[name + '.weight_scale']
+        if stored.dtype == torch.uint8:
+            stored = torch.pow(2.0, stored.float() - 127)
+        if not torch.equal(scale.to(stored.dtype).float(), stored.float()):
+            other.append(name + '.weight_scale')
+        if name + '.weight_zero_point' in ours and (zero.float() - zero_points(ours, name)).abs().max() > 1:
+            other.append(name + '.weight_zero_point')
+    return other
 
 
 def weight_only(label: str, dense: Path, folder: Path, unpacked: dict, tokens: Path, real: bool) -> None:
@@ -125,6 +157,8 @@ def one(name: str, dense: Path, tokens: Path, scheme: str, options: list, real: 
         check(label + ' packed is dense', worst == 0, worst)
     other = compressors_bytes(dense, folder)
     check(label + ' bytes of the client\'s compressor', not other, other[:3])
+    other = other_scales(dense, folder)
+    check(label + ' scales of the client', not other, f'{len(other)} {other[:3]}')
     if settings(folder)['quantization_config']['config_groups']['group_0']['input_activations']:
         activations.linears(label, str(tools / 'client_linears'), folder, tokens, work)
         lossy(label, dense, folder, tokens, scheme, options, real)
