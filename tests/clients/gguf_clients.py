@@ -22,7 +22,6 @@ try:
 except (ImportError, RuntimeError, OSError) as error:
     llama_cpp, why = None, error
 SCHEMES = ['mxfp4a16', 'nvfp4a16', 'nvfp4']
-ERROR = 3e-2  # of logits
 ORACLE = Path(__file__).parents[1] / 'layouts/oracle_gguf.py'
 # The converter names a tokenizer by the hash of what it makes of a text, and knows those of the tiny models not.
 NAMED = '''
@@ -52,7 +51,8 @@ def skips() -> None:
 
 
 def llama_logits(file: Path, ids: torch.Tensor) -> torch.Tensor:
-    model = llama_cpp.Llama(model_path=str(file), n_ctx=LENGTH, n_batch=LENGTH, n_threads=2, logits_all=True,
+    length = ids.shape[1]
+    model = llama_cpp.Llama(model_path=str(file), n_ctx=length, n_batch=length, n_threads=2, logits_all=True,
                             verbose=False)
     rows = []
     for row in ids.tolist():
@@ -64,16 +64,12 @@ def llama_logits(file: Path, ids: torch.Tensor) -> torch.Tensor:
 
 
 def logits(label: str, program: str, folder: Path, file: Path, tokens: Path, work: Path, real: bool) -> None:
-    """Of random weights the two best logits lie closer together than the error in every tenth row: those rows are left
-    to chance, and the others are counted."""
-    ids = read_ids(tokens)[:4]
+    """Of a text in rows of 256 tokens: the first ones of a row lose more."""
+    ids = read_ids(tokens).view(-1, 256)[:4] if real else read_ids(tokens)
     theirs = llama_logits(file, ids)
     ours = engine_logits(program, folder, ids, theirs.shape[-1], work)
-    best = ours.topk(2).values
-    clear = best[..., 0] - best[..., 1] >= (0 if real else ERROR * ours.square().mean().sqrt())
-    error, same = relative(theirs, ours), (theirs.argmax(-1) == ours.argmax(-1))[clear].float().mean().item()
-    check(label + ' llama.cpp\'s logits are ours', error < ERROR and same >= .95,
-          f'{error:.1e}, top-1 {same:.3f} of {clear.sum()}')
+    error, same = relative(theirs, ours), (theirs.argmax(-1) == ours.argmax(-1)).float().mean().item()
+    check(label + ' llama.cpp\'s logits are ours', error < 3e-2 and same >= .95, f'{error:.1e}, top-1 {same:.3f}')
 
 
 def tensors(file: Path, name: str) -> dict:

@@ -39,6 +39,8 @@ def make(name: str, folder: Path) -> None:
         size = 0.06 if parameter.dim() == 2 else 0.2
         mean = 1.0 if parameter.dim() == 1 and parameter.numel() != 256 * 2 else 0.0
         parameter.data = (mean + size * torch.randn(parameter.shape)).to(torch.bfloat16)
+    # Some tokens are likelier than others, as in a text: a first choice stands out.
+    model.lm_head.weight.data *= torch.randn(SHAPE['vocab_size'], 1).mul(0.5).exp().to(torch.bfloat16)
     model.save_pretrained(folder)
     make_tokenizer(folder)
 
