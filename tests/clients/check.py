@@ -28,7 +28,7 @@ from harness import LENGTH, check, engine_logits, load, read_ids, relative, run,
 
 halfbyte, tools, work = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 CT_MX = ['--weight-scales', 'ct-round', '--activation-scales', 'ct-round']
-ROWS = 256  # of a real text
+ROWS = 256  # of tokens
 SCHEMES = {'nvfp4': ['--activation-scales', 'absmax'], 'nvfp4a16': [], 'mxfp4': CT_MX, 'mxfp4a16': CT_MX[:2],
            'int4g32': [], 'int4g128': [], 'int4g128a': [], 'int8': [], 'fp8': []}
 
@@ -129,8 +129,8 @@ def greedy(label: str, model, plain: Path, folder: Path, tokens: Path) -> None:
 
 
 def lossy(label: str, dense: Path, folder: Path, tokens: Path, scheme: str, options: list, real: bool) -> None:
-    """Chance in KL falls with the number of tokens and with KL itself: of a real model in FP4 many, and MR-GPTQ."""
-    rows = 8
+    """Chance in KL falls with the number of tokens and with KL itself: of a real model in FP4 all, and MR-GPTQ."""
+    rows = 8 if real else 128
     if real and 'fp4' in scheme and os.environ.get('CLIENTS_QUICK'):
         return skip(f'{label} KL', 'CLIENTS_QUICK')
     if real and 'fp4' in scheme:
@@ -197,7 +197,7 @@ def write_tokens(dense: Path, tokens: Path) -> None:
     vocab, text = settings(dense)['vocab_size'], None
     if vocab == 49152 and os.environ.get('HALFBYTE_DATA'):
         text = Path(os.environ['HALFBYTE_DATA']) / 'wikitext2/smollm2-test-148x2048.i32'
-    size = (ROWS if text else 8) * LENGTH
+    size = ROWS * LENGTH
     ids = np.fromfile(text, np.int32, size) if text else np.random.default_rng(1).integers(3, vocab, size)
     ids.astype(np.int32).tofile(tokens)
 
