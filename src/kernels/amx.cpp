@@ -6,7 +6,7 @@
 
 #include "kernels/vector_avx512.inl"
 
-#include "kernels/amx_tiles.inl"
+#include "kernels/amx_coded.inl"
 #include "kernels/fast_rules.inl"
 #include "kernels/hadamard.inl"
 #include "kernels/look.inl"
@@ -82,61 +82,103 @@ void split(const float* from, std::int64_t n, std::uint16_t* to, std::int64_t st
     }
 }
 
-// 32 bf16: what the low nibble of each 16-bit word stands for as E2M1, and the same again.
-__m512i elements() {
-    const __m256i half =
-        _mm256_setr_epi16(0, 0x3f00, 0x3f80, 0x3fc0, 0x4000, 0x4040, 0x4080, 0x40c0, 0, -0x4100,
-                          -0x4080, -0x4040, -0x4000, -0x3fc0, -0x3f80, -0x3f40);
-    return _mm512_broadcast_i64x4(half);
+// A quarter of a coded block as four lines of a tile: words of 16 bits hold four nibbles of one
+// group, the lowest first.
+template <class Line>
+[[gnu::always_inline]] inline void four_lines(const std::uint8_t* words, std::uint16_t* to,
+                                              const Line& line) {
+    const __m512i w = _mm512_loadu_si512(words);
+    _mm512_storeu_si512(to, line(w));
+    _mm512_storeu_si512(to + 32, line(_mm512_srli_epi16(w, 4)));
+    _mm512_storeu_si512(to + 64, line(_mm512_srli_epi16(w, 8)));
+    _mm512_storeu_si512(to + 96, line(_mm512_srli_epi16(w, 12)));
 }
 
-// A quarter of a coded block as four lines of a tile: words of 16 bits hold four nibbles of one
-// group, the lowest first. Under a moderate E8M0 scale a number's exponent field only grows or
-// shrinks, unless it is zero.
-struct ExpandPart {
-    void part(const std::uint8_t* from, Coding coding, bool moderate, int part,
-              std::uint16_t* to) const {
-        if (coding == Coding::mx && moderate)
-            mx_part(from, part, to);
-        else if (coding == Coding::mx)
-            any_part<Coding::mx>(from, moderate, part, to);
-        else if (coding == Coding::nv)
-            any_part<Coding::nv>(from, moderate, part, to);
-        else if (coding == Coding::int8)
-            any_part<Coding::int8>(from, moderate, part, to);
-        else
-            any_part<Coding::q8>(from, moderate, part, to);
-    }
+// The 16 bytes, one for each row, as two equal or two different halves of 32 bits.
+__m512i bytes_of_rows(const std::uint8_t* even, const std::uint8_t* odd) {
+    const auto wide = [](const std::uint8_t* p) {
+        return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    };
+    return _mm512_or_si512(wide(even), _mm512_slli_epi32(wide(odd), 16));
+}
 
-    static void mx_part(const std::uint8_t* from, int part, std::uint16_t* to) {
-        const __m512i words = _mm512_loadu_si512(from + 64 * part), table = elements();
-        const __m512i scales = _mm512_cvtepu8_epi32(
-            _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + kCodeBytes)));
+// MXFP4 under moderate scales: a number's exponent field grows or shrinks, unless it is zero.
+struct MxPart {
+    __m512i elements = _mm512_broadcast_i64x4(  // in bf16
+        _mm256_setr_epi16(0, 0x3f00, 0x3f80, 0x3fc0, 0x4000, 0x4040, 0x4080, 0x40c0, 0, -0x4100,
+                          -0x4080, -0x4040, -0x4000, -0x3fc0, -0x3f80, -0x3f40));
+
+    static constexpr std::int64_t bytes() { return coded_bytes(Coding::mx); }
+    void operator()(const std::uint8_t* from, int quarter, std::uint16_t* to) const {
+        const std::uint8_t* scales = from + kCodeBytes;
         const __m512i shift = _mm512_slli_epi16(
-            _mm512_sub_epi16(_mm512_or_si512(scales, _mm512_slli_epi32(scales, 16)),
-                             _mm512_set1_epi16(127)),
-            7);
-        const auto line = [&](int i, __m512i codes) {
-            const __m512i number = _mm512_permutexvar_epi16(codes, table);
-            const __mmask32 live = _mm512_test_epi16_mask(number, number);
-            _mm512_storeu_si512(to + 32 * i, _mm512_maskz_add_epi16(live, number, shift));
-        };
-        line(0, words);
-        line(1, _mm512_srli_epi16(words, 4));
-        line(2, _mm512_srli_epi16(words, 8));
-        line(3, _mm512_srli_epi16(words, 12));
+            _mm512_sub_epi16(bytes_of_rows(scales, scales), _mm512_set1_epi16(127)), 7);
+        four_lines(from + 64 * quarter, to, [&](__m512i codes) {
+            const __m512i number = _mm512_permutexvar_epi16(codes, elements);
+            return _mm512_maskz_add_epi16(_mm512_test_epi16_mask(number, number), number, shift);
+        });
     }
+};
 
-    template <Coding C>
-    static void any_part(const std::uint8_t* from, bool moderate, int part, std::uint16_t* to) {
+// NVFP4 under scales that are neither negative nor NaN. Shifted by 7, the bits of an E4M3 number
+// are those of 2^-8 of it in fp16; its product with 2^8 times an element has at most 6 bits and an
+// exponent that is normal in fp16: exact. From there to bf16 the exponent's bias grows by 112.
+struct NvPart {
+    __m512i elements = _mm512_broadcast_i64x4(  // times 2^8, in fp16
+        _mm256_setr_epi16(0, 0x5800, 0x5c00, 0x5e00, 0x6000, 0x6200, 0x6400, 0x6600, 0, -0x2800,
+                          -0x2400, -0x2200, -0x2000, -0x1e00, -0x1c00, -0x1a00));
+
+    static constexpr std::int64_t bytes() { return coded_bytes(Coding::nv); }
+    void operator()(const std::uint8_t* from, int quarter, std::uint16_t* to) const {
+        const std::uint8_t* scales = from + kCodeBytes;
+        const __m512h scale =
+            _mm512_castsi512_ph(_mm512_slli_epi16(bytes_of_rows(scales, scales + 16), 7));
+        const __m512i sign = _mm512_set1_epi16(-0x8000), bias = _mm512_set1_epi16(112 << 7);
+        four_lines(from + 64 * quarter, to, [&](__m512i codes) {
+            const __m512i element = _mm512_permutexvar_epi16(codes, elements);
+            const __m512i half =
+                _mm512_castph_si512(_mm512_mul_ph(_mm512_castsi512_ph(element), scale));
+            const __m512i magnitude = _mm512_srli_epi16(_mm512_andnot_si512(sign, half), 3);
+            const __m512i number = _mm512_maskz_add_epi16(
+                _mm512_test_epi16_mask(magnitude, magnitude), magnitude, bias);
+            return _mm512_or_si512(number, _mm512_and_si512(half, sign));
+        });
+    }
+};
+
+// Any other coding, or any scale, by way of fp32.
+template <Coding C>
+struct AnyPart {
+    bool moderate;
+
+    static constexpr std::int64_t bytes() { return coded_bytes(C); }
+    void operator()(const std::uint8_t* from, int quarter, std::uint16_t* to) const {
         CodedB<C, false> block{from, moderate};
         block.start();
         four_times([&]<int T>() {
             V even, odd;
-            block.template pair<T>(part, even, odd);
+            block.template pair<T>(quarter, even, odd);
             store(reinterpret_cast<std::uint32_t*>(to + 32 * T),
                   right<16>(bits(even)) | (bits(odd) & set(0xffff0000u)));
         });
+    }
+};
+
+struct Expand {
+    template <class Body>
+    void pick(Coding coding, bool moderate, const Body& body) const {
+        if (coding == Coding::mx && moderate)
+            body(MxPart{});
+        else if (coding == Coding::mx)
+            body(AnyPart<Coding::mx>{moderate});
+        else if (coding == Coding::nv && moderate)
+            body(NvPart{});
+        else if (coding == Coding::nv)
+            body(AnyPart<Coding::nv>{moderate});
+        else if (coding == Coding::int8)
+            body(AnyPart<Coding::int8>{moderate});
+        else
+            body(AnyPart<Coding::q8>{moderate});
     }
 };
 
@@ -157,15 +199,16 @@ void multiply_flushed(const Multiply& m) {
 
 void multiply_amx(const Multiply& m) {
     if (m.wide_b) return multiply(m);
-    if (m.narrow_a && m.rows <= 2 && has_plain_scales(m)) return multiply_flushed(m);
+    if (m.narrow_a && m.rows <= 2 && m.c_pair == 32 && has_plain_scales(m))
+        return multiply_flushed(m);
     TileUnit unit;
-    multiply_tiles(m, unit, split, ExpandPart{});
+    multiply_tiles(m, unit, split, Expand{});
 }
 
 void look_amx(const Look& l) {
     if (l.wide_keys) return look_by(l, kTileRows, multiply);
     TileUnit unit;
-    look_by(l, 32, [&](const Multiply& m) { multiply_narrow(m, unit, ExpandPart{}); });
+    look_by(l, 32, [&](const Multiply& m) { multiply_narrow(m, unit, Expand{}); });
 }
 
 }  // namespace

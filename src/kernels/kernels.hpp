@@ -49,11 +49,13 @@ struct Operand {
     std::int64_t padded_k() const { return (k + 31) / 32 * 32; }
     std::int64_t tile_rows() const { return rows < 16 ? rows : 16; }
     std::int64_t step() const { return 32 * tile_rows(); }  // from a block to the next
+    // From 16 rows to the next 16: no multiple of 64 KB, so that they do not share a cache's sets.
+    std::int64_t stride() const { return 16 * padded_k() + (padded_k() % 2048 == 0 ? 4096 : 0); }
     std::int64_t size() const {
-        return rows < 16 ? rows * padded_k() : (rows + 15) / 16 * 16 * padded_k();
+        return rows < 16 ? rows * padded_k() : (rows + 15) / 16 * stride();
     }
     std::int64_t at(std::int64_t row) const {  // of the row's first block
-        return row / 16 * 16 * padded_k() + row % 16 * 32;
+        return row / 16 * stride() + row % 16 * 32;
     }
 };
 

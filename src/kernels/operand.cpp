@@ -45,13 +45,14 @@ QuantizeRow fast_rule(const Kernels& kernels, const ActivationQuantizer& q) {
     return nullptr;
 }
 
-// Of the operand's shape, the rows that only fill its last tile zero.
+// Of the operand's shape; zero is what lies between tiles, and the rows that only fill the last.
 template <class T>
 void make_room(const Operand& shape, AlignedVector<T>& values) {
     values.resize(static_cast<std::size_t>(shape.size()));
-    if (shape.rows < 16 || shape.rows % 16 == 0) return;
-    const std::int64_t tile = shape.rows / 16 * 16 * shape.padded_k();
-    std::fill(values.begin() + tile, values.end(), T{});
+    if (shape.rows < 16) return;
+    for (auto tile = values.begin(); tile != values.end(); tile += shape.stride())
+        std::fill(tile + 16 * shape.padded_k(), tile + shape.stride(), T{});
+    if (shape.rows % 16 != 0) std::fill(values.end() - shape.stride(), values.end(), T{});
 }
 
 void check(std::int64_t k, const Transform& t, const ActivationQuantizer* q) {
@@ -70,7 +71,7 @@ Multiply left_of(const Operand& a, std::int64_t row, std::int64_t rows) {
     Multiply m;
     m.blocks = a.padded_k() / kBlock;
     m.a_step = a.step();
-    m.a_stride = m.blocks * kTile;
+    m.a_stride = a.stride();
     m.rows = static_cast<int>(rows);
     m.whole_a = a.is_whole ? a.whole.data() + row * m.blocks : nullptr;
     m.whole_stride = m.blocks;

@@ -29,8 +29,8 @@ bool has_avx512() {
 bool amx_permitted() {
     unsigned a = 0, b = 0, c = 0, d = 0;
     if (!has_avx512() || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
-    const bool bf16 = d >> 22 & 1, tile = d >> 24 & 1;
-    return bf16 && tile && syscall(SYS_arch_prctl, 0x1023, 18) == 0;
+    const bool bf16 = d >> 22 & 1, fp16 = d >> 23 & 1, tile = d >> 24 & 1;
+    return bf16 && fp16 && tile && syscall(SYS_arch_prctl, 0x1023, 18) == 0;
 }
 
 bool has_amx() {

@@ -56,6 +56,7 @@ struct Multiply {
     std::int64_t b_stride = 0;
     float* c = nullptr;
     std::int64_t c_stride = 0;
+    std::int64_t c_pair = 32;  // to the next two panels; another one only for a tile unit
     std::int64_t blocks = 0;
     int rows = 0, panels = 0;
     bool resume = false;

@@ -8,7 +8,7 @@
 
 #include "kernels/vector_avx2.inl"
 
-#include "kernels/amx_tiles.inl"
+#include "kernels/amx_coded.inl"
 #pragma GCC diagnostic ignored "-Wunused-function"  // of the rows' tasks only some serve here
 #include "kernels/look.inl"
 
@@ -75,24 +75,33 @@ void split(const float* from, std::int64_t n, std::uint16_t* to, std::int64_t st
     }
 }
 
-struct ExpandPart {
-    void part(const std::uint8_t* from, Coding coding, bool moderate, int part,
-              std::uint16_t* to) const {
+struct ModelPart {
+    Coding coding;
+    bool moderate;
+
+    std::int64_t bytes() const { return coded_bytes(coding); }
+    void operator()(const std::uint8_t* from, int quarter, std::uint16_t* to) const {
         std::uint16_t tile[kTile];
         ref().expand(from, coding, moderate, 1, tile);
-        std::copy_n(tile + part * kTile / 4, kTile / 4, to);
+        std::copy_n(tile + quarter * kTile / 4, kTile / 4, to);
+    }
+};
+struct Expand {
+    template <class Body>
+    void pick(Coding coding, bool moderate, const Body& body) const {
+        body(ModelPart{coding, moderate});
     }
 };
 
 void multiply_on_model(const Multiply& m) {
     if (m.wide_b) return ref().multiply(m);
     ModelTiles tiles;
-    multiply_tiles(m, tiles, split, ExpandPart{});
+    multiply_tiles(m, tiles, split, Expand{});
 }
 
 void look_on_model(const Look& l) {
     ModelTiles tiles;
-    look_by(l, 32, [&](const Multiply& m) { multiply_narrow(m, tiles, ExpandPart{}); });
+    look_by(l, 32, [&](const Multiply& m) { multiply_narrow(m, tiles, Expand{}); });
 }
 
 Kernels model_kernels() {

@@ -35,7 +35,7 @@ Matrix<float> trying_rows() {
 // Where column c of row r lies in an operand.
 std::size_t place(const Operand& o, std::int64_t r, std::int64_t c) {
     const std::int64_t in_block = c % 32, tile_row = r % 16;
-    const std::int64_t tile = r / 16 * 16 * o.padded_k(), block = c / 32 * 32 * o.tile_rows();
+    const std::int64_t tile = r / 16 * o.stride(), block = c / 32 * 32 * o.tile_rows();
     return static_cast<std::size_t>(tile + block + 32 * tile_row + 2 * (in_block % 16) +
                                     in_block / 16);
 }
