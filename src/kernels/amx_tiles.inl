@@ -29,6 +29,7 @@ struct TileSource {  // distances in elements
     const std::uint16_t* b;
     std::int64_t b_step, b_right;  // to the next block, to the second panel
     std::int64_t blocks;
+    const float* sums;  // those after the ones that grow, asked for meanwhile
 };
 
 struct Nothing {
@@ -76,6 +77,8 @@ template <class Tiles, bool Lower, bool Right, int Terms, class Beside>
         t.template load<6>(b, kLine);
         if constexpr (Right) t.template load<7>(b + s.b_right, kLine);
         beside.step();
+        for (int line = 0; line < 4; ++line)
+            __builtin_prefetch(s.sums + block * kLine + 16 * line, 1);
         tile_dots<Tiles, Lower, Right>(t);
         for (int term = 1; term < Terms; ++term) {
             t.template stream<4>(a + term * kTermStep, kLine);
@@ -131,8 +134,9 @@ void tile_columns(Tiles& t, TileSource s, const Multiply& m, int panel, bool res
         const int rows = m.rows - row < 32 ? m.rows - row : 32;
         t.set_rows(rows < 16 ? rows : 16, rows > 16 ? rows - 16 : 16);
         beside.begin(row, m.rows);
-        tile_any_square<Terms>(t, s, rows > 16, panel + 1 < m.panels,
-                               m.c + row * m.c_stride + panel / 2 * m.c_pair, m.c_stride, resume,
+        float* const c = m.c + row * m.c_stride + panel / 2 * m.c_pair;
+        s.sums = m.c_stride == 32 && row + 32 < m.rows ? c + 32 * 32 : c;
+        tile_any_square<Terms>(t, s, rows > 16, panel + 1 < m.panels, c, m.c_stride, resume,
                                beside);
     }
 }
