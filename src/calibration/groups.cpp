@@ -32,13 +32,6 @@ QuantizationGroup group_of(const Method& m, std::vector<std::string> targets) {
             std::string(m.activation_rule ? m.activation_rule->name : ""), std::move(targets)};
 }
 
-// Whether the target alone would match.
-bool matches(const std::string& target, const std::string& module) {
-    QuantizationConfig alone;
-    alone.ignore = {target};
-    return alone.ignores(module);
-}
-
 void check_targets(const std::vector<SchemeFor>& all, const Settings& s) {
     std::vector<bool> used(all.size());
     for (std::int64_t layer = 0; layer < s.config.layers; ++layer) {

@@ -20,11 +20,9 @@ void for_linears(const ModelConfig& config, const OnLinear& on_linear) {
 
 void check_patterns(const Settings& settings, const std::vector<std::string>& patterns) {
     for (const std::string& pattern : patterns) {
-        QuantizationConfig alone;
-        alone.ignore = {pattern};
-        bool hit = alone.ignores("lm_head");
+        bool hit = matches(pattern, "lm_head");
         for_linears(settings.config, [&](auto, const auto&, const std::string& module) {
-            hit = hit || alone.ignores(module);
+            hit = hit || matches(pattern, module);
         });
         if (!hit)
             fail("--ignore '{}' matches no linear layer; module names look like '{}'", pattern,

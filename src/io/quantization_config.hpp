@@ -16,6 +16,10 @@
 
 namespace hb {
 
+// Whether a module's name is the target, or begins with what its pattern "re:..." matches. Throws
+// Error when that is no regular expression.
+bool matches(const std::string& target, const std::string& module);
+
 // Linears of one scheme, and their scale rules.
 struct QuantizationGroup {
     const Scheme* scheme = nullptr;
