@@ -91,12 +91,6 @@ std::string_view format_of(const QuantizationConfig& c) {
     return same ? first : kMixed;
 }
 
-Json rules_of(const QuantizationGroup& group) {
-    return {{"scheme", group.scheme->name},
-            {"weight_scales", group.weight_rule},
-            {"activation_scales", group.activation_rule}};
-}
-
 Json provenance_of(const QuantizationConfig& c) {
     Json json = Json::object();
     if (c.groups.size() == 1) json = rules_of(c.groups.front());
@@ -246,6 +240,12 @@ void check_rules(const QuantizationConfig& c) {
 }
 
 }  // namespace
+
+Json rules_of(const QuantizationGroup& group) {
+    return {{"scheme", group.scheme->name},
+            {"weight_scales", group.weight_rule},
+            {"activation_scales", group.activation_rule}};
+}
 
 Json to_json(const QuantizationConfig& c) {
     const bool ours = c.online_transform() ||
