@@ -34,10 +34,9 @@ QuantizationGroup group_of(const Method& m, std::vector<std::string> targets) {
 
 void check_targets(const std::vector<SchemeFor>& all, const Settings& s) {
     std::vector<bool> used(all.size());
-    for (std::int64_t layer = 0; layer < s.config.layers; ++layer) {
-        for (const LinearName& linear : block_linears()) {
-            const std::string module = module_name(layer, linear.name);
-            if (!s.quantizes(layer, linear.name)) continue;
+    for_linears(
+        s.config, [&](std::int64_t layer, const LinearName& linear, const std::string& module) {
+            if (!s.quantizes(layer, linear.name)) return;
             const SchemeFor* before = nullptr;
             for (std::size_t i = 0; i < all.size(); ++i) {
                 if (!matches(all[i].target, module)) continue;
@@ -51,8 +50,7 @@ void check_targets(const std::vector<SchemeFor>& all, const Settings& s) {
                         all[i].scheme->name);
                 before = &all[i];
             }
-        }
-    }
+        });
     for (std::size_t i = 0; i < all.size(); ++i)
         if (!used[i])
             fail(
