@@ -6,6 +6,7 @@
 #include "doctor/checks.hpp"
 #include "io/json_fields.hpp"
 #include "io/strict_json.hpp"
+#include "schemes/family_names.hpp"
 #include "schemes/scale_rule.hpp"
 
 namespace hb::doctor {
@@ -37,23 +38,6 @@ void check_list(const Patient& p, const std::vector<Pattern>& patterns, const st
         bool found = false;
         for (const auto& name : names) found = found || pattern.matches(name);
         if (!found) findings.add("pattern-matches-nothing", where, printable(pattern.text));
-    }
-}
-
-std::string_view name_of(Family family) {
-    switch (family) {
-        case Family::mx:
-            return "MXFP4";
-        case Family::nv:
-            return "NVFP4";
-        case Family::integer:
-            return "INT4";
-        case Family::zeroed:
-            return "INT4 with zero points";
-        case Family::int8:
-            return "INT8";
-        default:
-            return "FP8";
     }
 }
 
@@ -119,7 +103,7 @@ void check_formats(const Patient& p, Findings& findings) {
         if (*targets->family != *m.family)
             findings.add("format-mismatch", name,
                          fmt::format("the tensors are {}, the configuration says {}",
-                                     name_of(*m.family), name_of(*targets->family)));
+                                     names_of(*m.family).title, names_of(*targets->family).title));
         else if (targets->group > 0 && m.group > 0 && targets->group != m.group)
             findings.add("format-mismatch", name,
                          fmt::format("{} elements to a scale, the configuration says {}", m.group,
