@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 
 #include "cli/options.hpp"
 #include "cli/terminal.hpp"
@@ -50,6 +51,9 @@ RandomModelOptions options_of(const Scheme& scheme) {
     return options;
 }
 
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds kWarmUp{700};  // a core's tile unit begins at half its rate
+
 struct Row {
     const char* part;
     std::vector<double> seconds;
@@ -62,7 +66,9 @@ std::vector<Row> measure(const BenchArguments& a, const Kernels& kernels, Thread
                          LinearInTurn& linear) {
     std::vector<Row> rows = {{"input", {}}, {"product", {}}, {"together", {}}};
     ProgressBar bar("bench");
-    time_linear(kernels, threads, linear);
+    const auto begin = Clock::now();
+    do time_linear(kernels, threads, linear);
+    while (Clock::now() - begin < kWarmUp);
     for (std::int64_t i = 1; i <= a.repeat; ++i) {
         const LinearTimes times = time_linear(kernels, threads, linear);
         rows[0].seconds.push_back(times.input);
