@@ -11,11 +11,21 @@ struct FamilyNames {
 };
 
 constexpr FamilyNames names_of(Family family) {
-    constexpr FamilyNames kNames[] = {
-        {"mx", "MXFP4"},  {"nv", "NVFP4"}, {"integer", "INT4"}, {"zeroed", "INT4 with zero points"},
-        {"int8", "INT8"}, {"fp8", "FP8"},
-    };
-    return kNames[static_cast<int>(family)];
+    switch (family) {
+        case Family::mx:
+            return {"mx", "MXFP4"};
+        case Family::nv:
+            return {"nv", "NVFP4"};
+        case Family::integer:
+            return {"integer", "INT4"};
+        case Family::zeroed:
+            return {"zeroed", "INT4 with zero points"};
+        case Family::int8:
+            return {"int8", "INT8"};
+        case Family::fp8:
+            return {"fp8", "FP8"};
+    }
+    return {};
 }
 
 }  // namespace hb
