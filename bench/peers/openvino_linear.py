@@ -161,6 +161,12 @@ def spread(values):
     return {'median': statistics.median(values), 'min': min(values), 'max': max(values), 'samples': values}
 
 
+def spoken(args):
+    """The command without the folders of this machine."""
+    words = ['bench/peers/openvino_linear.py', *sys.argv[1:]]
+    return ' '.join('halfbyte' if w == args.halfbyte else 'OUT.json' if w == args.out else w for w in words)
+
+
 def described(args, ours, peers):
     import openvino
     out, width = args.linear
@@ -173,8 +179,7 @@ def described(args, ours, peers):
     command = ['halfbyte' if word == args.halfbyte else word for word in ours.command[:-2]]
     return {
         'what': f'one linear, {width} inputs, {out} outputs, {args.rows} rows; milliseconds',
-        'command': 'bench/peers/openvino_linear.py ' + ' '.join(
-            'halfbyte' if word == args.halfbyte else word for word in sys.argv[1:]),
+        'command': spoken(args),
         'cpu': cpu, 'threads': args.threads, 'cores': args.cores, 'cores_of_openvino': cores_of_threads(),
         'rounds': args.rounds,
         'halfbyte': {
