@@ -32,19 +32,11 @@ QuantizationGroup group_of(const Method& m, std::vector<std::string> targets) {
             std::string(m.activation_rule ? m.activation_rule->name : ""), std::move(targets)};
 }
 
-// Whether the target alone would match.
-bool matches(const std::string& target, const std::string& module) {
-    QuantizationConfig alone;
-    alone.ignore = {target};
-    return alone.ignores(module);
-}
-
 void check_targets(const std::vector<SchemeFor>& all, const Settings& s) {
     std::vector<bool> used(all.size());
-    for (std::int64_t layer = 0; layer < s.config.layers; ++layer) {
-        for (const LinearName& linear : block_linears()) {
-            const std::string module = module_name(layer, linear.name);
-            if (!s.quantizes(layer, linear.name)) continue;
+    for_linears(
+        s.config, [&](std::int64_t layer, const LinearName& linear, const std::string& module) {
+            if (!s.quantizes(layer, linear.name)) return;
             const SchemeFor* before = nullptr;
             for (std::size_t i = 0; i < all.size(); ++i) {
                 if (!matches(all[i].target, module)) continue;
@@ -58,8 +50,7 @@ void check_targets(const std::vector<SchemeFor>& all, const Settings& s) {
                         all[i].scheme->name);
                 before = &all[i];
             }
-        }
-    }
+        });
     for (std::size_t i = 0; i < all.size(); ++i)
         if (!used[i])
             fail(

@@ -10,21 +10,11 @@
 namespace hb {
 namespace {
 
-// on_linear(layer, linear, module) for every linear of the blocks.
-template <class OnLinear>
-void for_linears(const ModelConfig& config, const OnLinear& on_linear) {
-    for (std::int64_t layer = 0; layer < config.layers; ++layer)
-        for (const LinearName& linear : block_linears())
-            on_linear(layer, linear, module_name(layer, linear.name));
-}
-
 void check_patterns(const Settings& settings, const std::vector<std::string>& patterns) {
     for (const std::string& pattern : patterns) {
-        QuantizationConfig alone;
-        alone.ignore = {pattern};
-        bool hit = alone.ignores("lm_head");
+        bool hit = matches(pattern, "lm_head");
         for_linears(settings.config, [&](auto, const auto&, const std::string& module) {
-            hit = hit || alone.ignores(module);
+            hit = hit || matches(pattern, module);
         });
         if (!hit)
             fail("--ignore '{}' matches no linear layer; module names look like '{}'", pattern,
@@ -190,11 +180,11 @@ Settings make_settings(const QuantizeOptions& options, const Checkpoint& checkpo
 
 std::map<std::string, const Scheme*> quantized_weights(const Settings& settings) {
     std::map<std::string, const Scheme*> weights;
-    for (std::int64_t layer = 0; layer < settings.config.layers; ++layer)
-        for (const LinearName& linear : block_linears())
-            if (settings.quantizes(layer, linear.name))
-                weights[module_name(layer, linear.name) + ".weight"] =
-                    settings.method_of(layer, linear.name).scheme;
+    for_linears(settings.config,
+                [&](std::int64_t layer, const LinearName& linear, const std::string& module) {
+                    if (settings.quantizes(layer, linear.name))
+                        weights[module + ".weight"] = settings.method_of(layer, linear.name).scheme;
+                });
     return weights;
 }
 

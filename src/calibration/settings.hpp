@@ -18,6 +18,14 @@
 
 namespace hb {
 
+// on_linear(layer, linear, module) for every linear of the blocks.
+template <class OnLinear>
+void for_linears(const ModelConfig& config, const OnLinear& on_linear) {
+    for (std::int64_t layer = 0; layer < config.layers; ++layer)
+        for (const LinearName& linear : block_linears())
+            on_linear(layer, linear, module_name(layer, linear.name));
+}
+
 // A QuantizationGroup, its rules looked up.
 struct Method {
     const Scheme* scheme = nullptr;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // halfbyte bench: how fast a model, or random weights in a real model's shapes, reads a prompt (pp)
 // and decodes (tg), one sequence and eight together, beside what the machine could do at most,
-// measured in the same run: arithmetic for pp, reading memory for tg.
+// measured in the same run: arithmetic for pp, reading memory for tg. --linear times one linear.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 
+#include "cli/bench_linear.hpp"
 #include "cli/bench_result.hpp"
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
@@ -158,16 +159,20 @@ std::string shape_names() {
 Action define_bench(CLI::App& app) {
     const auto a = std::make_shared<BenchArguments>();
     auto* subject = app.add_option_group("subject", "what to measure; one of");
-    subject->add_option("MODEL", a->model, kModelHelp)->type_name("");
+    auto* model = subject->add_option("MODEL", a->model, kModelHelp)->type_name("");
     auto* random = subject->add_option("--random", a->shape,
                                        "random weights in the shapes of " + shape_names());
+    auto* linear = subject->add_option("--linear", a->linear,
+                                       "one linear of random weights: 8192x2048 (2048 inputs)");
     subject->require_option(1);
     auto* scheme = app.add_option("--scheme", a->scheme,
-                                  "of --random: every linear, with the rules of mr-gptq")
-                       ->type_name("NAME");
+                                  "of random weights: every linear, with the rules of mr-gptq")
+                       ->type_name("NAME")
+                       ->excludes(model);
     random->type_name("SHAPE")->needs(scheme);
-    scheme->needs(random);
-    add_count(app, "-p,--prompt", a->prompt, 1 << 20, "tokens of the prompt, read at once (pp)");
+    linear->type_name("OUTxIN")->needs(scheme);
+    add_count(app, "-p,--prompt", a->prompt, 1 << 20,
+              "tokens of the prompt, read at once (pp); rows of --linear");
     add_count(app, "-n,--count", a->count, 1 << 20, "tokens to decode one after another (tg)");
     add_count(app, "--parallel", a->parallel, 1024, "sequences that are decoded together");
     add_count(app, "--repeat", a->repeat, 1000, "times; the median counts");
@@ -177,7 +182,9 @@ Action define_bench(CLI::App& app) {
     add_kv(app, a->kv);
     add_threads(app, a->threads);
     add_json(app, a->json);
-    return [a] { bench_command(*a); };
+    for (const char* of_models : {"-n", "--parallel", "--head", "--kv"})
+        linear->excludes(app.get_option(of_models));
+    return [a] { a->linear.empty() ? bench_command(*a) : bench_linear(*a); };
 }
 
 }  // namespace hb

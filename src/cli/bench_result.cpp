@@ -12,13 +12,6 @@
 namespace hb {
 namespace {
 
-Spread spread_of(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    const std::size_t half = values.size() / 2;
-    const double median = values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
-    return {median, values.front(), values.back()};
-}
-
 const PackedMatrix& a_linear(const Decoder& decoder) {
     return decoder.blocks[0].linears[kDown].weight;
 }
@@ -38,6 +31,13 @@ void add_measured(Json& j, const std::string& test, const Measured& m) {
 }
 
 }  // namespace
+
+Spread spread_of(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    const std::size_t half = values.size() / 2;
+    const double median = values.size() % 2 ? values[half] : (values[half - 1] + values[half]) / 2;
+    return {median, values.front(), values.back()};
+}
 
 Measured measured(std::string test, std::vector<double> seconds, double tokens, double flops,
                   double bytes) {

@@ -13,7 +13,7 @@
 namespace hb {
 
 struct BenchArguments {
-    std::string model, shape, scheme, kernels, head, kv;
+    std::string model, shape, linear, scheme, kernels, head, kv;
     std::int64_t prompt = 512, count = 128, parallel = 1, repeat = 5;
     int threads = 1;
     std::filesystem::path json;
@@ -35,6 +35,8 @@ struct Subject {
 struct Spread {
     double median, least, most;
 };
+
+Spread spread_of(std::vector<double> values);
 
 // Prompt processing or decoding. The rates are those of the median.
 struct Measured {

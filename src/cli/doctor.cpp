@@ -106,7 +106,7 @@ int examine_and_print(const DoctorArguments& a) {
         print_examination(a.model, e);
         write_json(a.json, json_of(a.model, e));
         if (!a.fix.empty())
-            for (const auto& line : doctor::repair(a.model, a.fix, threads))
+            for (const auto& line : doctor::repair(a.model, e.findings, a.fix))
                 print(fmt::format("repaired in {}: {}\n", a.fix.string(), line));
         return count(e).worst;
     } catch (const Error& error) {

@@ -78,15 +78,11 @@ Json describe(const std::string& model, const Checkpoint& checkpoint) {
               {"scheme", nullptr}};
     if (const auto q = quantization_config_of(checkpoint.config())) {
         j["scheme"] = q->schemes();
-        if (q->groups.size() == 1) {
-            j["weight_scales"] = q->groups[0].weight_rule;
-            j["activation_scales"] = q->groups[0].activation_rule;
+        if (q->groups.size() == 1) j.update(rules_of(q->groups[0]));
+        for (std::size_t i = 0; q->groups.size() > 1 && i < q->groups.size(); ++i) {
+            j["groups"].push_back(rules_of(q->groups[i]));
+            j["groups"].back()["targets"] = q->groups[i].targets;
         }
-        for (std::size_t i = 0; q->groups.size() > 1 && i < q->groups.size(); ++i)
-            j["groups"].push_back({{"scheme", q->groups[i].scheme->name},
-                                   {"weight_scales", q->groups[i].weight_rule},
-                                   {"activation_scales", q->groups[i].activation_rule},
-                                   {"targets", q->groups[i].targets}});
         j["transforms"] = {
             {"qkv", q->qkv}, {"o", q->o}, {"gate_up", q->gate_up}, {"down", q->down}};
         if (q->residual != "none" || q->heads != "none")

@@ -11,27 +11,10 @@
 #include "model/config.hpp"
 #include "recipes/recipe.hpp"
 #include "report/table.hpp"
+#include "schemes/family_names.hpp"
 
 namespace hb {
 namespace {
-
-constexpr std::string_view family_name(Family family) {
-    switch (family) {
-        case Family::mx:
-            return "mx";
-        case Family::nv:
-            return "nv";
-        case Family::integer:
-            return "integer";
-        case Family::zeroed:
-            return "zeroed";
-        case Family::int8:
-            return "int8";
-        case Family::fp8:
-            return "fp8";
-    }
-    return "";
-}
 
 Json list_schemes() {
     Json rows = Json::array();
@@ -49,7 +32,7 @@ Json list_scale_rules() {
     Json rows = Json::array();
     for (const ScaleRule& r : all_scale_rules())
         rows.push_back({{"name", r.name},
-                        {"family", family_name(r.family)},
+                        {"family", names_of(r.family).name},
                         {"for", r.online ? "weights, activations" : "weights"},
                         {"help", r.help}});
     return rows;

@@ -4,7 +4,9 @@
 #include <set>
 
 #include "doctor/checks.hpp"
+#include "io/json_fields.hpp"
 #include "io/strict_json.hpp"
+#include "schemes/family_names.hpp"
 #include "schemes/scale_rule.hpp"
 
 namespace hb::doctor {
@@ -39,31 +41,8 @@ void check_list(const Patient& p, const std::vector<Pattern>& patterns, const st
     }
 }
 
-const Json* at(const Json& json, const char* name) {
-    if (!json.is_object()) return nullptr;
-    const auto it = json.find(name);
-    return it == json.end() || it->is_null() ? nullptr : &*it;
-}
-
-std::string_view name_of(Family family) {
-    switch (family) {
-        case Family::mx:
-            return "MXFP4";
-        case Family::nv:
-            return "NVFP4";
-        case Family::integer:
-            return "INT4";
-        case Family::zeroed:
-            return "INT4 with zero points";
-        case Family::int8:
-            return "INT8";
-        default:
-            return "FP8";
-    }
-}
-
 bool rotated_online(const Settings& s) {
-    const Json* sites = at(s.own, "transforms");
+    const Json* sites = find_field(s.own, "transforms");
     if (!sites || !sites->is_object()) return false;
     for (const auto& [site, transform] : sites->items())
         if (is_rotation(transform)) return true;
@@ -124,7 +103,7 @@ void check_formats(const Patient& p, Findings& findings) {
         if (*targets->family != *m.family)
             findings.add("format-mismatch", name,
                          fmt::format("the tensors are {}, the configuration says {}",
-                                     name_of(*m.family), name_of(*targets->family)));
+                                     names_of(*m.family).title, names_of(*targets->family).title));
         else if (targets->group > 0 && m.group > 0 && targets->group != m.group)
             findings.add("format-mismatch", name,
                          fmt::format("{} elements to a scale, the configuration says {}", m.group,
@@ -135,26 +114,28 @@ void check_formats(const Patient& p, Findings& findings) {
 void check_settings(const Patient& p, Findings& findings) {
     const Settings& s = p.settings;
     const auto where = config_place(p);
-    if (const Json* sparsity = at(s.json, "sparsity_config"); sparsity && !sparsity->empty())
-        findings.add("sparsity-unsupported", where + ": sparsity_config",
-                     printable(sparsity->dump(-1, ' ', true, Json::error_handler_t::replace), 80));
+    if (const Json* sparsity = find_field(s.json, "sparsity_config");
+        sparsity && !sparsity->empty())
+        findings.add("sparsity-unsupported", where + ": sparsity_config", shown(*sparsity));
     if (p.style != Style::compressed_tensors) return;
-    const Json* groups = at(s.json, "config_groups");
+    const Json* groups = find_field(s.json, "config_groups");
     if (!groups || !groups->is_object()) return;
     std::size_t i = 0;
     for (const auto& [name, group] : groups->items()) {
         const auto place = where + ": config_groups: " + printable(name);
-        const Json *weights = at(group, "weights"), *inputs = at(group, "input_activations");
+        const Json *weights = find_field(group, "weights"),
+                   *inputs = find_field(group, "input_activations");
         if (weights)
-            if (const Json* order = at(*weights, "actorder"); order && *order == "group")
+            if (const Json* order = find_field(*weights, "actorder"); order && *order == "group")
                 findings.add("actorder-unsupported", place, "actorder group");
-        if (const Json* format = at(s.json, "format");
-            weights && format && *format == "mixed-precision" && !at(group, "format"))
+        if (const Json* format = find_field(s.json, "format");
+            weights && format && *format == "mixed-precision" && !find_field(group, "format"))
             findings.add("group-format-missing", place, "no format");
         const bool counted = weights && i < s.targets.size();
         const auto family = counted ? s.targets[i].family : std::nullopt;
         i += weights != nullptr;
-        if (inputs && (family == Family::nv || family == Family::mx) && !at(*inputs, "scale_dtype"))
+        if (inputs && (family == Family::nv || family == Family::mx) &&
+            !find_field(*inputs, "scale_dtype"))
             findings.add("activation-scale-dtype-missing", place + ": input_activations",
                          "no scale_dtype", true);
     }
@@ -162,18 +143,17 @@ void check_settings(const Patient& p, Findings& findings) {
 
 void check_rotation(const Patient& p, Findings& findings) {
     const auto where = config_place(p);
-    if (const Json* transform = at(p.settings.json, "transform_config");
+    if (const Json* transform = find_field(p.settings.json, "transform_config");
         transform && !transform->empty())
-        findings.add("rotation-ignored", where + ": transform_config",
-                     printable(transform->dump(-1, ' ', true, Json::error_handler_t::replace), 80));
+        findings.add("rotation-ignored", where + ": transform_config", shown(*transform));
     if (rotated_online(p.settings) &&
         (p.style == Style::gguf || p.settings.method == "compressed-tensors" ||
          p.style == Style::modelopt))
         findings.add("rotation-under-plain-method", where,
-                     printable(at(p.settings.own, "transforms")
+                     printable(find_field(p.settings.own, "transforms")
                                    ->dump(-1, ' ', true, Json::error_handler_t::replace)));
     if (p.style != Style::fp_quant) return;
-    const Json* size = at(p.settings.json, "hadamard_group_size");
+    const Json* size = find_field(p.settings.json, "hadamard_group_size");
     for (const auto& [name, m] : p.modules) {
         if (!m.quantized()) continue;
         const Tensor* t = p.tensor(m, kRotation);

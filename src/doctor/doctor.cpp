@@ -2,8 +2,11 @@
 #include "doctor/doctor.hpp"
 
 #include <algorithm>
+#include <cctype>
+#include <set>
 
 #include "doctor/checks.hpp"
+#include "schemes/family_names.hpp"
 
 namespace hb::doctor {
 namespace {
@@ -41,13 +44,14 @@ constexpr Check kChecks[] = {
 std::string layout_of(const Patient& p) {
     static constexpr std::string_view kStyles[] = {"dense", "compressed-tensors", "fp-quant",
                                                    "modelopt", "gguf"};
-    static constexpr std::string_view kFamilies[] = {
-        "mxfp4", "nvfp4", "int4", "int4 with zero points", "int8", "fp8"};
     std::string text(kStyles[static_cast<int>(p.style)]);
-    bool seen[std::size(kFamilies)] = {};
-    for (const auto& [name, m] : p.modules)
-        if (m.family && !std::exchange(seen[static_cast<int>(*m.family)], true))
-            text += fmt::format(" {}", kFamilies[static_cast<int>(*m.family)]);
+    std::set<Family> seen;
+    for (const auto& [name, m] : p.modules) {
+        if (!m.family || !seen.insert(*m.family).second) continue;
+        text += ' ';
+        for (const char c : names_of(*m.family).title)
+            text += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    }
     return text;
 }
 

@@ -42,9 +42,9 @@ struct Examination {
 // Throws Error when there is no such model. A folder, a .gguf file, or org/name in the cache.
 Examination examine(const std::string& model, Threads& threads);
 
-// Writes a copy without the repairable findings to the folder `out`, which must be empty or absent,
-// and tells what it did. Throws Error when nothing can be repaired.
-std::vector<std::string> repair(const std::string& model, const std::filesystem::path& out,
-                                Threads& threads);
+// Writes a copy without the repairable ones of a model's findings to the folder `out`, which must
+// be empty or absent, and tells what it did. Throws Error when nothing can be repaired.
+std::vector<std::string> repair(const std::string& model, const std::vector<Finding>& findings,
+                                const std::filesystem::path& out);
 
 }  // namespace hb::doctor

@@ -150,12 +150,12 @@ Plan plan_of(const Patient& p, const std::vector<Finding>& findings) {
 
 }  // namespace
 
-std::vector<std::string> repair(const std::string& model, const fs::path& out, Threads& threads) {
-    const auto examination = examine(model, threads);
+std::vector<std::string> repair(const std::string& model, const std::vector<Finding>& findings,
+                                const fs::path& out) {
     Findings ignored_findings;
     Patient p = admit(model, ignored_findings);
     if (p.style == Style::gguf) fail("{}: a GGUF is not repaired: write it again", model);
-    const Plan plan = plan_of(p, examination.findings);
+    const Plan plan = plan_of(p, findings);
     if (plan.done.empty())
         fail("{}: nothing was found that can be repaired exactly; nothing is written", model);
     std::error_code code;

@@ -202,4 +202,20 @@ Decoder random_decoder(const ModelConfig& config, const RandomModelOptions& opti
     return decoder;
 }
 
+RandomLinear random_linear(LinearShape shape, const RandomModelOptions& options, Threads& threads) {
+    const Scheme& scheme = *options.scheme;
+    if (!scheme.divides(shape.in))
+        fail("an input dimension of {} is not divisible by {}'s group of {}", shape.in, scheme.name,
+             scheme.group);
+    RandomLinear random;
+    random.site.transform = parse_transform(options.transform, shape.in, options.seed);
+    if (options.activation_rule)
+        random.site.quantizer = {&scheme, options.activation_rule,
+                                 options.activation_rule->divisor(kLargestInput[0])};
+    const auto& quantizer = random.site.quantizer;
+    random.linear = make_linear(draw_tensor(scheme, shape, options.seed, 0, threads), {},
+                                quantizer ? &*quantizer : nullptr, WeightStorage::codes, threads);
+    return random;
+}
+
 }  // namespace hb

@@ -34,4 +34,11 @@ struct RandomModelOptions {
 Decoder random_decoder(const ModelConfig& config, const RandomModelOptions& options,
                        Threads& threads);
 
+// One linear of such weights, and what its input goes through.
+struct RandomLinear {
+    Site site;
+    Linear linear;
+};
+RandomLinear random_linear(LinearShape shape, const RandomModelOptions& options, Threads& threads);
+
 }  // namespace hb

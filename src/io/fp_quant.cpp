@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "io/json_fields.hpp"
 #include "io/presenter.hpp"
 #include "io/quantization_config.hpp"
 #include "io/strict_json.hpp"
@@ -15,33 +16,26 @@
 namespace hb {
 namespace {
 
-constexpr std::string_view kWhere = "config.json: quantization_config";
-
-std::string text_of(const Source& source, const Json& settings, const char* name,
-                    const std::string& otherwise) {
-    const auto it = settings.find(name);
-    if (it == settings.end() || it->is_null()) return otherwise;
-    if (!it->is_string()) fail("{}: {}: '{}' is not a text", source.path.string(), kWhere, name);
-    return it->get<std::string>();
+std::string where_in(const Source& source) {
+    return source.path.string() + ": config.json: quantization_config";
 }
 
 // Bits of "on" that would change what the tensors mean.
 void refuse_flag(const Source& source, const Json& settings, const char* name) {
-    const auto it = settings.find(name);
-    if (it != settings.end() && !it->is_null() && *it != false)
-        fail("{}: {}: '{}' is on, which is not supported; export the model with packed weights",
-             source.path.string(), kWhere, name);
+    const Json* flag = find_field(settings, name);
+    if (flag && *flag != false)
+        fail("{}: '{}' is on, which is not supported; export the model with packed weights",
+             where_in(source), name);
 }
 
 const Scheme& scheme_of(const Source& source, const Json& settings) {
-    const auto type = text_of(source, settings, "forward_dtype", "absent");
+    const std::string where = where_in(source);
+    const auto type = text_or(settings, "forward_dtype", "absent", where);
     if (type != "mxfp4" && type != "nvfp4")
-        fail("{}: {}: 'forward_dtype' is '{}', wanted mxfp4 or nvfp4", source.path.string(), kWhere,
-             printable(type));
-    if (const auto method = text_of(source, settings, "forward_method", "abs_max");
+        fail("{}: 'forward_dtype' is '{}', wanted mxfp4 or nvfp4", where, printable(type));
+    if (const auto method = text_or(settings, "forward_method", "abs_max", where);
         method != "abs_max")
-        fail("{}: {}: 'forward_method' is '{}'; only abs_max is supported", source.path.string(),
-             kWhere, printable(method));
+        fail("{}: 'forward_method' is '{}'; only abs_max is supported", where, printable(method));
     return find_scheme(type);
 }
 
@@ -118,8 +112,7 @@ void present_fp_quant(Source& source) {
     QuantizationConfig c;
     const Scheme& scheme = scheme_of(source, settings);
     c.groups = {{&scheme, "", scheme.family == Family::mx ? "fp-quant" : "absmax"}};
-    c.ignore = list_of_texts(settings, "modules_to_not_convert", {"lm_head"},
-                             fmt::format("{}: {}", source.path.string(), kWhere));
+    c.ignore = texts_or(settings, "modules_to_not_convert", {"lm_head"}, where_in(source));
     Presenter in(source);
     std::map<std::string*, std::string> seen;
     for (const auto& module : in.modules(".qweight")) {

@@ -4,21 +4,13 @@
 //     name weight_scale_2, input_scale: F32 multipliers, the reciprocals of our divisors
 // Algorithm NVFP4 quantizes activations under input_scale, W4A16_NVFP4 does not.
 #include "core/error.hpp"
+#include "io/json_fields.hpp"
 #include "io/presenter.hpp"
 #include "io/quantization_config.hpp"
 #include "io/strict_json.hpp"
 
 namespace hb {
 namespace {
-
-std::string shown(const Json& json) {
-    return printable(json.dump(-1, ' ', true, Json::error_handler_t::replace), 80);
-}
-
-bool given(const Json& settings, const char* name) {
-    const auto it = settings.find(name);
-    return it != settings.end() && !it->is_null();
-}
 
 const Scheme& scheme_of(const Source& source, const Json& settings) {
     const auto where = source.path.string();
@@ -27,10 +19,10 @@ const Scheme& scheme_of(const Source& source, const Json& settings) {
         fail("{}: ModelOpt's 'quant_algo' is {}; supported are NVFP4 and W4A16_NVFP4", where,
              it == settings.end() ? "absent" : shown(*it));
     for (const char* name : {"kv_cache_quant_algo", "kv_cache_scheme"})
-        if (given(settings, name))
+        if (find_field(settings, name))
             fail("{}: ModelOpt's '{}' is {}; a quantized KV cache is not supported", where, name,
                  shown(settings[name]));
-    if (given(settings, "group_size") && settings["group_size"] != 16)
+    if (find_field(settings, "group_size") && settings["group_size"] != 16)
         fail("{}: ModelOpt's 'group_size' is {}, wanted 16", where, shown(settings["group_size"]));
     return find_scheme(*it == "NVFP4" ? "nvfp4" : "nvfp4a16");
 }
@@ -71,7 +63,7 @@ void present_modelopt(Source& source, const Json& settings) {
     c.groups = {{&scheme, "", scheme.quantized_activations ? "absmax" : ""}};
     const char* list = settings.contains("exclude_modules") ? "exclude_modules" : "ignore";
     for (const auto& text :
-         list_of_texts(settings, list, {}, source.path.string() + ": ModelOpt's settings"))
+         texts_or(settings, list, {}, source.path.string() + ": ModelOpt's settings"))
         c.ignore.push_back(as_pattern(text));
     Presenter in(source);
     for (const auto& module : in.modules(".weight_scale_2")) rename_module(in, module, scheme);

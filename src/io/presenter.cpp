@@ -84,18 +84,4 @@ float divisor_of(float multiplier, std::optional<float> original) {
     return original && 1 / *original == multiplier ? *original : 1 / multiplier;
 }
 
-std::vector<std::string> list_of_texts(const Json& settings, const char* name,
-                                       std::vector<std::string> otherwise,
-                                       const std::string& where) {
-    const auto it = settings.find(name);
-    if (it == settings.end() || it->is_null()) return otherwise;
-    std::vector<std::string> texts;
-    if (!it->is_array()) fail("{}: '{}' is not a list", where, name);
-    for (const auto& text : *it) {
-        if (!text.is_string()) fail("{}: '{}' has something that is not a text", where, name);
-        texts.push_back(text.get<std::string>());
-    }
-    return texts;
-}
-
 }  // namespace hb

@@ -38,10 +38,4 @@ private:
 // bit for bit (1 / (1 / x) is not x for one number in seven), else 1 / multiplier.
 float divisor_of(float multiplier, std::optional<float> original);
 
-// The list of modules a configuration leaves alone, of texts; absent: `otherwise`. `where` begins
-// the error.
-std::vector<std::string> list_of_texts(const Json& settings, const char* name,
-                                       std::vector<std::string> otherwise,
-                                       const std::string& where);
-
 }  // namespace hb

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// `quantization_config` in both directions. What matters to us stands under the key "halfbyte",
-// which other readers pass over; without it a checkpoint is taken as its makers' tools would.
+// Reads `quantization_config`. What matters to us stands under the key "halfbyte", which other
+// readers pass over; without it a checkpoint is taken as its makers' tools would.
 #include "io/quantization_config.hpp"
 
 #include <algorithm>
 #include <set>
 
 #include "core/error.hpp"
+#include "io/json_fields.hpp"
+#include "io/quantization_arguments.hpp"
 #include "io/strict_json.hpp"
 #include "schemes/scale_rule.hpp"
 
@@ -14,132 +16,25 @@ namespace hb {
 namespace {
 
 constexpr std::string_view kWhere = "config.json: quantization_config";
-constexpr std::string_view kMixed = "mixed-precision";
 constexpr std::size_t kMostGroups = 256;
 constexpr std::int64_t kMostPatterns = 1024;  // each is tried on every linear
 
-std::string_view format_of(Family family) {
-    switch (family) {
-        case Family::mx:
-            return "mxfp4-pack-quantized";
-        case Family::nv:
-            return "nvfp4-pack-quantized";
-        case Family::int8:
-            return "int-quantized";
-        case Family::fp8:
-            return "float-quantized";
-        default:
-            return "pack-quantized";
-    }
-}
-
-bool needs_divisor(const std::string& rule, Family family) {
-    return family == Family::mx && !rule.empty() && find_scale_rule(rule, family).divisor(1) != 1;
-}
-
-Json arguments_of(const Scheme& scheme) {
-    const Family family = scheme.family;
-    const bool floats = family == Family::mx || family == Family::nv || family == Family::fp8;
-    Json json;
-    json["num_bits"] = scheme.element_bits();
-    json["type"] = floats ? "float" : "int";
-    json["symmetric"] = !scheme.zero_points();
-    json["strategy"] = scheme.by_row()        ? "channel"
-                       : family == Family::nv ? "tensor_group"
-                                              : "group";
-    json["group_size"] = scheme.by_row() ? Json() : Json(scheme.group);
-    json["dynamic"] = false;
-    if (scheme.family == Family::nv) json["scale_dtype"] = "torch.float8_e4m3fn";
-    if (scheme.family == Family::mx) json["scale_dtype"] = "torch.uint8";
-    return json;
-}
-
-// Of the layer's input.
-Json input_arguments_of(const Scheme& scheme) {
-    Json json = arguments_of(scheme);
-    json["dynamic"] = scheme.family == Family::nv ? Json("local") : Json(true);
-    if (scheme.by_row()) json["strategy"] = "token";
-    return json;
-}
-
-Json group_json(const QuantizationGroup& group) {
-    const Scheme& scheme = *group.scheme;
-    Json json;
-    json["targets"] = group.targets;
-    json["format"] = format_of(scheme.family);
-    json["weights"] = arguments_of(scheme);
-    json["input_activations"] = nullptr;
-    if (scheme.quantized_activations) {
-        Json inputs = input_arguments_of(scheme);
-        if (scheme.family == Family::nv) inputs["observer"] = "static_minmax";
-        json["input_activations"] = inputs;
-    }
-    json["output_activations"] = nullptr;
-    return json;
-}
-
-std::string group_name(std::size_t i) {
-    return fmt::format("group_{}", i);
-}
-
-std::string_view format_of(const QuantizationConfig& c) {
-    const auto first = format_of(c.groups.front().scheme->family);
-    const bool same = std::all_of(c.groups.begin(), c.groups.end(), [&](const auto& group) {
-        return format_of(group.scheme->family) == first;
-    });
-    return same ? first : kMixed;
-}
-
-Json rules_of(const QuantizationGroup& group) {
-    return {{"scheme", group.scheme->name},
-            {"weight_scales", group.weight_rule},
-            {"activation_scales", group.activation_rule}};
-}
-
-Json provenance_of(const QuantizationConfig& c) {
-    Json json = Json::object();
-    if (c.groups.size() == 1) json = rules_of(c.groups.front());
-    for (std::size_t i = 0; c.groups.size() > 1 && i < c.groups.size(); ++i)
-        json["groups"][group_name(i)] = rules_of(c.groups[i]);
-    json["transforms"] = {{"qkv", c.qkv}, {"o", c.o}, {"gate_up", c.gate_up}, {"down", c.down}};
-    if (c.residual != "none" || c.heads != "none")
-        json["folded"] = {{"residual", c.residual}, {"heads", c.heads}};
-    json["seed"] = c.seed;
-    return json;
-}
-
-std::string shown(const Json& json) {
-    return printable(json.dump(-1, ' ', true, Json::error_handler_t::replace), 80);
-}
-
-const Json* find(const Json& json, const char* name) {
-    const auto it = json.find(name);
-    return it == json.end() || it->is_null() ? nullptr : &*it;
-}
-
 const Json& object_at(const Json& json, const char* name) {
-    const Json* field = find(json, name);
+    const Json* field = find_field(json, name);
     if (!field || !field->is_object()) fail("{}: '{}' is missing or not an object", kWhere, name);
     return *field;
 }
 
 // Absent, or exactly `wanted`.
 void want(const Json& json, const char* name, const Json& wanted) {
-    const Json* field = find(json, name);
+    const Json* field = find_field(json, name);
     if (field && *field != wanted)
         fail("{}: '{}' is {}, wanted {}", kWhere, name, shown(*field), shown(wanted));
 }
 
 void want_empty(const Json& json, const char* name) {
-    const Json* field = find(json, name);
+    const Json* field = find_field(json, name);
     if (field && !field->empty()) fail("{}: a '{}' is not supported", kWhere, name);
-}
-
-std::string text_or(const Json& json, const char* name, std::string otherwise) {
-    const Json* field = find(json, name);
-    if (!field) return otherwise;
-    if (!field->is_string()) fail("{}: '{}' is {}, wanted a text", kWhere, name, shown(*field));
-    return field->get<std::string>();
 }
 
 void check_format(const std::string& format) {
@@ -154,7 +49,8 @@ void check_format(const std::string& format) {
 }
 
 const Scheme& scheme_of(const std::string& format, const Json& weights, bool activations) {
-    const Json *group = find(weights, "group_size"), *symmetric = find(weights, "symmetric");
+    const Json *group = find_field(weights, "group_size"),
+               *symmetric = find_field(weights, "symmetric");
     const bool zero_points = symmetric && *symmetric == false;
     for (const auto& scheme : all_schemes())
         if (format_of(scheme.family) == format && scheme.quantized_activations == activations &&
@@ -166,30 +62,17 @@ const Scheme& scheme_of(const std::string& format, const Json& weights, bool act
          activations ? "quantized" : "16-bit");
 }
 
-std::vector<std::string> names_at(const Json& json, const char* name) {
-    std::vector<std::string> names;
-    const Json* list = find(json, name);
-    if (!list) return names;
-    if (!list->is_array()) fail("{}: '{}' is {}, wanted a list", kWhere, name, shown(*list));
-    for (const auto& text : *list) {
-        if (!text.is_string()) fail("{}: '{}' has {}, wanted names", kWhere, name, shown(text));
-        names.push_back(text.get<std::string>());
-    }
-    return names;
-}
-
 QuantizationGroup read_group(const Json& group, const std::string& format) {
     want_empty(group, "output_activations");
     const Json& weights = object_at(group, "weights");
-    const bool activations = find(group, "input_activations") != nullptr;
+    const bool activations = find_field(group, "input_activations") != nullptr;
     const Scheme& scheme = scheme_of(format, weights, activations);
     const Json wanted = arguments_of(scheme), wanted_inputs = input_arguments_of(scheme);
     for (const auto& [name, value] : wanted.items()) want(weights, name.c_str(), value);
-    if (const auto order = text_or(weights, "actorder", "static");
+    if (const auto order = text_or(weights, "actorder", "static", kWhere);
         order != "static" && order != "weight")
         fail("{}: actorder '{}' is not supported", kWhere, printable(order));
-    const auto targets =
-        find(group, "targets") ? names_at(group, "targets") : std::vector<std::string>{"Linear"};
+    const auto targets = texts_or(group, "targets", {"Linear"}, kWhere);
     if (!activations) return {&scheme, "", "", targets};
     const Json& inputs = object_at(group, "input_activations");
     for (const auto& [name, value] : wanted_inputs.items()) want(inputs, name.c_str(), value);
@@ -206,11 +89,11 @@ std::vector<QuantizationGroup> read_groups(const Json& config, const std::string
     for (const auto& [name, group] : groups.items()) {
         if (!group.is_object())
             fail("{}: group '{}' is {}, wanted an object", kWhere, printable(name), shown(group));
-        if (format == kMixed && !find(group, "format"))
+        if (format == kMixed && !find_field(group, "format"))
             fail("{}: group '{}' has no 'format', which {} leaves to it", kWhere, printable(name),
                  kMixed);
         if (format != kMixed) want(group, "format", format);
-        const auto own = text_or(group, "format", format);
+        const auto own = text_or(group, "format", format, kWhere);
         check_format(own);
         all.push_back(read_group(group, own));
         for (const auto& target : all.back().targets)
@@ -226,37 +109,38 @@ std::vector<QuantizationGroup> read_groups(const Json& config, const std::string
 
 void read_transforms(const Json& json, const char* field,
                      std::initializer_list<std::pair<const char*, std::string*>> texts) {
-    const Json* transforms = find(json, field);
+    const Json* transforms = find_field(json, field);
     if (!transforms) return;
     if (!transforms->is_object())
         fail("{}: '{}' is {}, wanted an object", kWhere, field, shown(*transforms));
-    for (const auto& [name, text] : texts) *text = text_or(*transforms, name, "none");
+    for (const auto& [name, text] : texts) *text = text_or(*transforms, name, "none", kWhere);
 }
 
 void read_rules(const Json& json, QuantizationGroup& group) {
-    if (const auto name = text_or(json, "scheme", std::string(group.scheme->name));
+    if (const auto name = text_or(json, "scheme", std::string(group.scheme->name), kWhere);
         name != group.scheme->name)
         fail("{}: halfbyte says scheme '{}', config_groups say '{}'", kWhere, printable(name),
              group.scheme->name);
-    group.weight_rule = text_or(json, "weight_scales", "");
-    group.activation_rule = text_or(json, "activation_scales", group.activation_rule);
+    group.weight_rule = text_or(json, "weight_scales", "", kWhere);
+    group.activation_rule = text_or(json, "activation_scales", group.activation_rule, kWhere);
 }
 
 // names: of the groups, when there are several
 void read_provenance(const Json& json, const Json& names, QuantizationConfig& c) {
     if (c.groups.size() == 1) {
         read_rules(json, c.groups.front());
-    } else if (const Json* rules = find(json, "groups")) {
+    } else if (const Json* rules = find_field(json, "groups")) {
         auto group = c.groups.begin();
         for (const auto& [name, unused] : names.items()) {
-            if (find(*rules, name.c_str())) read_rules(object_at(*rules, name.c_str()), *group);
+            if (find_field(*rules, name.c_str()))
+                read_rules(object_at(*rules, name.c_str()), *group);
             ++group;
         }
     }
     read_transforms(json, "transforms",
                     {{"qkv", &c.qkv}, {"o", &c.o}, {"gate_up", &c.gate_up}, {"down", &c.down}});
     read_transforms(json, "folded", {{"residual", &c.residual}, {"heads", &c.heads}});
-    const Json* seed = find(json, "seed");
+    const Json* seed = find_field(json, "seed");
     if (seed && !seed->is_number_unsigned())
         fail("{}: 'seed' is {}, wanted a whole number", kWhere, shown(*seed));
     if (seed) c.seed = seed->get<std::uint64_t>();
@@ -273,32 +157,10 @@ void check_rules(const QuantizationConfig& c) {
 
 }  // namespace
 
-Json to_json(const QuantizationConfig& c) {
-    const bool ours = c.online_transform() ||
-                      std::any_of(c.groups.begin(), c.groups.end(), [](const auto& group) {
-                          return needs_divisor(group.weight_rule, group.scheme->family) ||
-                                 needs_divisor(group.activation_rule, group.scheme->family);
-                      });
-    Json json;
-    json["quant_method"] = ours ? "halfbyte" : "compressed-tensors";
-    json["format"] = format_of(c);
-    json["quantization_status"] = "compressed";
-    json["version"] = "0.20.0";
-    json["ignore"] = c.ignore;
-    json["kv_cache_scheme"] = nullptr;
-    json["global_compression_ratio"] = nullptr;
-    json["sparsity_config"] = Json::object();
-    json["transform_config"] = Json::object();
-    for (std::size_t i = 0; i < c.groups.size(); ++i)
-        json["config_groups"][group_name(i)] = group_json(c.groups[i]);
-    json["halfbyte"] = provenance_of(c);
-    return json;
-}
-
 Json presented_config(const QuantizationConfig& config, const Json& settings,
                       const std::string& where) {
     QuantizationConfig c = config;
-    const Json* own = find(settings, "halfbyte");
+    const Json* own = find_field(settings, "halfbyte");
     if (!own || !own->is_object()) return to_json(c);
     try {
         read_provenance(*own, {}, c);
@@ -311,23 +173,22 @@ Json presented_config(const QuantizationConfig& config, const Json& settings,
 }
 
 std::optional<QuantizationConfig> quantization_config_of(const Json& model_config) {
-    const Json* json =
-        model_config.is_object() ? find(model_config, "quantization_config") : nullptr;
+    const Json* json = find_field(model_config, "quantization_config");
     if (!json) return std::nullopt;
     if (!json->is_object()) fail("{} is {}, wanted an object", kWhere, shown(*json));
-    const auto method = text_or(*json, "quant_method", "absent");
+    const auto method = text_or(*json, "quant_method", "absent", kWhere);
     if (method != "compressed-tensors" && method != "halfbyte")
         fail("{}: quant_method '{}' is not supported; known are compressed-tensors and halfbyte",
              kWhere, printable(method));
     want(*json, "quantization_status", "compressed");
     for (const char* name : {"kv_cache_scheme", "sparsity_config", "transform_config"})
         want_empty(*json, name);
-    const auto format = text_or(*json, "format", "absent");
+    const auto format = text_or(*json, "format", "absent", kWhere);
     if (format != kMixed) check_format(format);
     QuantizationConfig c;
     c.groups = read_groups(*json, format);
-    c.ignore = names_at(*json, "ignore");
-    const Json* own = find(*json, "halfbyte");
+    c.ignore = texts_or(*json, "ignore", {}, kWhere);
+    const Json* own = find_field(*json, "halfbyte");
     if (own && !own->is_object())
         fail("{}: 'halfbyte' is {}, wanted an object", kWhere, shown(*own));
     if (method == "halfbyte" && !own)
@@ -335,22 +196,6 @@ std::optional<QuantizationConfig> quantization_config_of(const Json& model_confi
     if (own) read_provenance(*own, object_at(*json, "config_groups"), c);
     check_rules(c);
     return c;
-}
-
-void check_layout(const QuantizationConfig& c) {
-    if (c.online_transform()) return;
-    std::vector<std::string_view> fitting;
-    for (const auto& rule : all_scale_rules())
-        if (rule.family == Family::mx && rule.divisor(1) == 1) fitting.push_back(rule.name);
-    for (const auto& group : c.groups)
-        for (const auto& [rule, option] :
-             {std::pair{&group.weight_rule, "--weight-scales"},
-              std::pair{&group.activation_rule, "--activation-scales"}})
-            if (needs_divisor(*rule, group.scheme->family))
-                fail(
-                    "the scale rule '{}' divides by 3, which plain {} files cannot hold: use {} "
-                    "with one of {}, or an online transform",
-                    *rule, group.scheme->name, option, fmt::join(fitting, ", "));
 }
 
 }  // namespace hb

@@ -16,6 +16,10 @@
 
 namespace hb {
 
+// Whether a module's name is the target, or begins with what its pattern "re:..." matches. Throws
+// Error when that is no regular expression.
+bool matches(const std::string& target, const std::string& module);
+
 // Linears of one scheme, and their scale rules.
 struct QuantizationGroup {
     const Scheme* scheme = nullptr;
@@ -46,6 +50,8 @@ struct QuantizationConfig {
     std::string schemes() const;                                         // "nvfp4 + fp8"
 };
 
+// Its scheme and rules by name.
+Json rules_of(const QuantizationGroup& group);
 Json to_json(const QuantizationConfig& config);
 // Reads ours and plain compressed-tensors (NVFP4, MXFP4, INT4 with and without zero points, INT8,
 // FP8, and groups of these in mixed-precision). Throws Error on anything else.

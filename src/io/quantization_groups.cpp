@@ -14,6 +14,13 @@ namespace {
 
 constexpr std::string_view kPattern = "re:", kClass = "Linear";
 
+// Less is sooner.
+std::pair<int, std::string_view> rank(const std::string& target) {
+    return {target == kClass ? 2 : target.starts_with(kPattern) ? 1 : 0, target};
+}
+
+}  // namespace
+
 bool matches(const std::string& target, const std::string& module) {
     if (!target.starts_with(kPattern)) return target == module;
     try {
@@ -23,13 +30,6 @@ bool matches(const std::string& target, const std::string& module) {
         fail("'{}' is not a regular expression", printable(target));
     }
 }
-
-// Less is sooner.
-std::pair<int, std::string_view> rank(const std::string& target) {
-    return {target == kClass ? 2 : target.starts_with(kPattern) ? 1 : 0, target};
-}
-
-}  // namespace
 
 bool QuantizationConfig::ignores(const std::string& module) const {
     return std::any_of(ignore.begin(), ignore.end(),

@@ -52,6 +52,8 @@ struct Source {
     void sort();  // tensors by name; fills infos
 };
 
+// What the name of a model stands for; throws Error when that is nothing.
+Source open_source(const std::string& model);
 Source open_folder(const std::filesystem::path& folder);
 // Present the tensors and the configuration of another layout as compressed-tensors'.
 void present_fp_quant(Source& source);

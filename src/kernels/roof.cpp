@@ -111,12 +111,12 @@ std::int32_t read_streams(const std::byte* from, std::int64_t bytes) {
 constexpr std::int64_t kLine = 64;
 constexpr std::int64_t kPart = 8 * 8257 * kLine;  // 4 MB; streams do not lie a power of two apart
 
-std::int64_t buffer_parts() {
-    const auto cache = static_cast<std::int64_t>(::sysconf(_SC_LEVEL3_CACHE_SIZE));
-    return std::clamp<std::int64_t>(2 * cache, 256 << 20, 1 << 30) / kPart;
-}
-
 }  // namespace
+
+std::int64_t bytes_beyond_cache() {
+    const auto cache = static_cast<std::int64_t>(::sysconf(_SC_LEVEL3_CACHE_SIZE));
+    return std::clamp<std::int64_t>(2 * cache, 256 << 20, 1 << 30);
+}
 
 double roof_gflops(const Kernels& kernels, Threads& threads) {
     const Burn& burn = burn_for(kernels);
@@ -136,7 +136,7 @@ double roof_gflops(const Kernels& kernels, Threads& threads) {
 // A measurement is of some parts, one behind the other; the whole buffer goes by before they come
 // again.
 double roof_gigabytes_per_second(Threads& threads) {
-    const std::int64_t parts = buffer_parts();
+    const std::int64_t parts = bytes_beyond_cache() / kPart;
     const std::int64_t together = std::min<std::int64_t>(parts, 4 * threads.count());
     AlignedVector<std::byte> buffer(static_cast<std::size_t>(parts * kPart));
     std::vector<std::int32_t> results(static_cast<std::size_t>(parts));

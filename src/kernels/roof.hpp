@@ -12,5 +12,7 @@ namespace hb {
 // GFLOP/s, a multiply-add counted as two; "ref" is held against AVX2.
 double roof_gflops(const Kernels& kernels, Threads& threads);
 double roof_gigabytes_per_second(Threads& threads);
+// That a buffer needs to be larger than the last cache: twice it, from 256 MB to 1 GB.
+std::int64_t bytes_beyond_cache();
 
 }  // namespace hb

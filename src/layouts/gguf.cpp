@@ -1,38 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// A model as one GGUF for llama.cpp. NVFP4 is blocks of 64: four E4M3 bytes, then 16 elements in 8
-// bytes four times; MXFP4 blocks of 32: an E8M0 byte, then 16 bytes. A byte j of n elements holds
-// element j low and j + n/2 high. The divisors stand as factors: `.scale` and `.input_scale`, their
-// reciprocals. Arch `llama` keeps the rows of q and k in interleaved RoPE order. Vectors are F32.
-// Embedding and head can be rounded to Q8_0, as llama.cpp's own 4-bit files have them.
+// A model as one GGUF for llama.cpp. The divisors stand as factors: `.scale` and `.input_scale`,
+// their reciprocals. Arch `llama` keeps the rows of q and k in interleaved RoPE order. Vectors are
+// F32. Embedding and head can be rounded to Q8_0, as llama.cpp's own 4-bit files have them.
 // config.json goes along under a key of our own, so that a file says of itself what a folder says.
 #include <algorithm>
-#include <cmath>
 
 #include "core/error.hpp"
-#include "core/float_bits.hpp"
-#include "core/parallel.hpp"
 #include "io/gguf_names.hpp"
-#include "io/source.hpp"
 #include "layouts/folder.hpp"
+#include "layouts/gguf_blocks.hpp"
 #include "layouts/gguf_tokenizer.hpp"
 
 namespace hb {
 namespace {
-
-const StoredType& block_type(const Contents& c, const QuantizedLinear& linear) {
-    const bool nv = linear.scheme->family == Family::nv;
-    if (!nv && linear.scheme->family != Family::mx)
-        fail("{}: '{}' is {}; gguf holds MXFP4 and NVFP4", c.checkpoint->path().string(),
-             linear.module, linear.scheme->name);
-    const auto& type = *find_stored_type(nv ? "NVFP4" : "MXFP4");
-    if (linear.cols % type.block != 0)
-        fail(
-            "{}: '{}' has {} columns, not a multiple of the {} in a block of GGUF's {}: quantize "
-            "with --ignore {}",
-            c.checkpoint->path().string(), linear.module, linear.cols, type.block, type.name,
-            linear.module);
-    return type;
-}
 
 // Heads when arch llama permutes the rows of this module, else 0.
 std::int64_t permuted_heads(const Contents& c, const GgufArchitecture& arch,
@@ -40,36 +20,6 @@ std::int64_t permuted_heads(const Contents& c, const GgufArchitecture& arch,
     if (!arch.interleaved) return 0;
     if (module.ends_with("self_attn.q_proj")) return c.model.heads;
     return module.ends_with("self_attn.k_proj") ? c.model.kv_heads : 0;
-}
-
-void pack_halves(const std::uint8_t* codes, int n, std::byte* out) {
-    const auto code = [&](int i) { return codes[i / 2] >> (i % 2 * 4) & 15; };
-    for (int j = 0; j < n / 2; ++j) out[j] = static_cast<std::byte>(code(j) | code(j + n / 2) << 4);
-}
-
-std::vector<std::byte> pack_blocks(const Contents& c, const QuantizedLinear& linear,
-                                   const StoredType& type, std::int64_t heads) {
-    const QTensor q = linear.read(0, linear.rows);
-    c.checkpoint->drop(linear.module);
-    const int group = q.scheme->group, groups = type.block / group;
-    const std::int64_t blocks = q.cols / type.block;
-    std::vector<std::byte> bytes(static_cast<std::size_t>(q.rows * blocks * type.bytes));
-    for (std::int64_t r = 0; r < q.rows; ++r) {
-        std::byte* block = bytes.data() + stored_row(r, q.rows, heads) * blocks * type.bytes;
-        for (std::int64_t b = 0; b < blocks; ++b, block += type.bytes) {
-            for (int g = 0; g < groups; ++g) {
-                const auto column = b * groups + g;
-                const auto bits = q.scales.bits(r, column);
-                if (type.name == "NVFP4" && bits > 0x7f)
-                    fail("'{}' has the scale -0, which GGUF's NVFP4 has not: quantize it again",
-                         linear.module);
-                block[g] = static_cast<std::byte>(bits);
-                pack_halves(q.codes.row(r) + column * group / 2, group,
-                            block + groups + g * group / 2);
-            }
-        }
-    }
-    return bytes;
 }
 
 bool is_q8(const PlainTensor& tensor, const WriteOptions& options) {
@@ -122,51 +72,6 @@ struct Writer {
     void add_rope_factors();
 };
 
-Q8Tensor q8_rows(const Checkpoint& from, const PlainTensor& tensor, std::int64_t first,
-                 std::int64_t count) {
-    if (tensor.stored_type == "Q8_0")
-        return from.read_q8_rows(tensor.name, first, count, cols_of(tensor));
-    const auto rows = from.read_stored_rows(tensor.name, first, count, cols_of(tensor));
-    Threads alone(1);
-    try {
-        return quantize_q8(rows.view(), alone);
-    } catch (const Error& error) {
-        fail("{}: tensor '{}' from row {} on: {}", from.path().string(), tensor.name, first,
-             error.what());
-    }
-}
-
-// Q8_0 blocks, those of another GGUF as they were.
-std::vector<std::byte> q8_blocks(const Checkpoint& from, const PlainTensor& tensor) {
-    std::vector<std::byte> bytes;
-    const std::int64_t rows = rows_of(tensor), cols = cols_of(tensor);
-    for (std::int64_t first = 0; first < rows; first += part_rows(cols)) {
-        const std::int64_t count = std::min(part_rows(cols), rows - first);
-        const auto q = q8_rows(from, tensor, first, count);
-        from.drop_rows(tensor.name, first, count);
-        for (std::int64_t r = 0; r < q.rows; ++r)
-            for (std::int64_t b = 0; b < cols / Q8Tensor::kGroup; ++b) {
-                const auto scale = std::as_bytes(std::span(&q.scales(r, b), 1));
-                bytes.insert(bytes.end(), scale.begin(), scale.end());
-                const auto* codes =
-                    reinterpret_cast<const std::byte*>(q.codes.row(r) + b * Q8Tensor::kGroup);
-                bytes.insert(bytes.end(), codes, codes + Q8Tensor::kGroup);
-            }
-    }
-    return bytes;
-}
-
-// Rows of `width` bytes where arch llama wants them.
-std::vector<std::byte> permute(const std::vector<std::byte>& bytes, std::int64_t rows,
-                               std::int64_t heads) {
-    std::vector<std::byte> out(bytes.size());
-    const auto width = static_cast<std::int64_t>(bytes.size()) / rows;
-    for (std::int64_t r = 0; r < rows; ++r)
-        std::copy_n(bytes.begin() + r * width, width,
-                    out.begin() + stored_row(r, rows, heads) * width);
-    return out;
-}
-
 std::vector<std::byte> as_f32(const Checkpoint& from, const PlainTensor& tensor) {
     const auto values = from.read_stored_rows(tensor.name, 0, rows_of(tensor), cols_of(tensor));
     const auto bytes = std::as_bytes(std::span(values.values));
@@ -188,7 +93,8 @@ void Writer::add_plain(const PlainTensor& tensor) {
                                 const auto bytes = vector ? as_f32(from, tensor)
                                                    : q8   ? q8_blocks(from, tensor)
                                                           : read_plain(from, tensor);
-                                return heads == 0 ? bytes : permute(bytes, tensor.shape[0], heads);
+                                return heads == 0 ? bytes
+                                                  : permute_rows(bytes, tensor.shape[0], heads);
                             }});
 }
 

@@ -125,7 +125,8 @@ QTensor quantize(View<const float> w, const Scheme& scheme, Scales scales) {
 
 Matrix<float> dequantize(const QTensor& q) {
     const float divisor = q.scales.divisor;
-    return decode<float>(q, [=](float element, float scale) { return element * (scale / divisor); });
+    return decode<float>(q,
+                         [=](float element, float scale) { return element * (scale / divisor); });
 }
 
 Matrix<std::uint16_t> dequantize_bf16(const QTensor& q) {

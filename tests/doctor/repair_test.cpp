@@ -25,6 +25,11 @@ std::string worse_than_notes(const fs::path& model) {
     return text;
 }
 
+std::vector<std::string> examine_and_repair(const fs::path& model, const fs::path& out) {
+    Threads threads(1);
+    return repair(model.string(), examine(model.string(), threads).findings, out);
+}
+
 struct Case {
     const char *layout, *scheme;
     std::function<void(const Patient&)> inject;
@@ -70,9 +75,8 @@ TEST(Repair, GivesASoundCopy) {
         const Patient patient{test::write_sound(folder.path, c.layout, c.scheme)};
         c.inject(patient);
         ASSERT_NE(worse_than_notes(patient.path), "");
-        Threads threads(1);
         const auto out = folder.path / "repaired";
-        EXPECT_FALSE(repair(patient.path.string(), out, threads).empty());
+        EXPECT_FALSE(examine_and_repair(patient.path, out).empty());
         EXPECT_EQ(worse_than_notes(out), "") << c.layout << " " << c.scheme;
         for (const auto& entry : fs::directory_iterator(patient.path)) {
             const auto name = entry.path().filename();
@@ -90,17 +94,15 @@ TEST(Repair, ChangesNothingButTheReversedNumber) {
     const auto before = read_file(patient.weights());
     for (const char* linear : {"up_proj", "gate_proj"})
         patient.poke(fmt::format("model.layers.0.mlp.{}.weight_global_scale", linear), 0x1p-12f);
-    Threads threads(1);
-    repair(patient.path.string(), folder.path / "out", threads);
+    examine_and_repair(patient.path, folder.path / "out");
     for (const char* linear : {"up_proj", "gate_proj"})
         patient.poke(fmt::format("model.layers.0.mlp.{}.weight_global_scale", linear), 0x1p12f);
     EXPECT_EQ(read_file(folder.path / "out/model.safetensors"), read_file(patient.weights()));
 }
 
 TEST(Repair, RefusesWhereNothingIsExact) {
-    Threads threads(1);
     const auto refused = [&](const fs::path& model, const fs::path& out, const char* reason) {
-        EXPECT_THAT([&] { repair(model.string(), out, threads); },
+        EXPECT_THAT([&] { examine_and_repair(model, out); },
                     testing::ThrowsMessage<Error>(testing::HasSubstr(reason)));
     };
     const TemporaryFolder folder;

@@ -6,9 +6,9 @@
 
 #include "core/error.hpp"
 #include "core/float_bits.hpp"
-#include "core/random.hpp"
 #include "io/checkpoint.hpp"
 #include "io/quantization_config.hpp"
+#include "io/random_tensor.hpp"
 #include "io/temporary_folder.hpp"
 
 namespace hb {
@@ -34,20 +34,6 @@ QuantizationGroup group_with(const Scheme& scheme, std::vector<std::string> targ
             std::move(targets)};
 }
 
-QTensor random_tensor(const Scheme& scheme, float divisor, std::uint64_t seed) {
-    Random random{seed};
-    QTensor q = make_qtensor(scheme, 8, 128, make_scales(scheme, 8, 128, divisor));
-    for (auto& code : q.codes.values) {
-        code = static_cast<std::uint8_t>(random.bits());
-        if (scheme.family == Family::fp8 && code % 128 == 127) code ^= 1;  // NaN
-    }
-    for (auto& zero : q.scales.zeros.values) zero = random.bits() % 16;
-    for (auto& bits : q.scales.bits.values)
-        bits = scheme.scale_bits() == 16 ? float_to_bf16(static_cast<float>(random.uniform()))
-                                         : static_cast<std::uint16_t>(1 + random.bits() % 0x7d);
-    return q;
-}
-
 TEST(MixedPrecision, EveryPairComesBackFromDisk) {
     for (const Scheme& a : all_schemes()) {
         for (const Scheme& b : all_schemes()) {
@@ -69,7 +55,7 @@ TEST(MixedPrecision, EveryPairComesBackFromDisk) {
                 const Scheme& scheme = *c.group_of(module).scheme;
                 EXPECT_EQ(&scheme, std::string(module) == "m.up" ? &b : &a);
                 const float divisor = scheme.family == Family::nv ? 7.5f : 1.f;
-                wanted.emplace_back(module, random_tensor(scheme, divisor, wanted.size()));
+                wanted.emplace_back(module, random_tensor(scheme, 8, 128, divisor, wanted.size()));
                 for (auto& tensor : tensors_of(module, wanted.back().second, 99))
                     tensors.push_back(std::move(tensor));
             }
@@ -178,8 +164,9 @@ TEST(MixedPrecision, ALinearThatNoGroupTargetsIsRefused) {
     c.groups = {group_with(scheme, {"a"})};
     TemporaryFolder folder;
     folder.put("config.json", Json{{"quantization_config", to_json(c)}}.dump());
-    auto tensors = tensors_of("a", random_tensor(scheme, 1, 1), 1);
-    for (auto& tensor : tensors_of("b", random_tensor(scheme, 1, 2), 1)) tensors.push_back(tensor);
+    auto tensors = tensors_of("a", random_tensor(scheme, 8, 128, 1, 1), 1);
+    for (auto& tensor : tensors_of("b", random_tensor(scheme, 8, 128, 1, 2), 1))
+        tensors.push_back(tensor);
     write_sharded(folder.path, tensors, 1 << 20);
     const auto checkpoint = Checkpoint::open(folder.path.string());
     EXPECT_TRUE(checkpoint.read_quantized("a", 8, 128));

@@ -8,8 +8,8 @@
 
 #include "core/error.hpp"
 #include "core/float_bits.hpp"
-#include "core/random.hpp"
 #include "io/checkpoint.hpp"
+#include "io/random_tensor.hpp"
 #include "io/temporary_folder.hpp"
 #include "schemes/scale_rule.hpp"
 
@@ -17,20 +17,6 @@ namespace hb {
 namespace {
 
 const std::string kGolden = HALFBYTE_TESTS_DIR "/io/golden/";
-
-QTensor random_tensor(const Scheme& scheme, std::int64_t rows, std::int64_t cols, float divisor) {
-    Random random{5};
-    QTensor q = make_qtensor(scheme, rows, cols, make_scales(scheme, rows, cols, divisor));
-    for (auto& code : q.codes.values) {
-        code = static_cast<std::uint8_t>(random.bits());
-        if (scheme.family == Family::fp8 && code % 128 == 127) code ^= 1;  // NaN
-    }
-    for (auto& zero : q.scales.zeros.values) zero = random.bits() % 16;
-    for (auto& bits : q.scales.bits.values)
-        bits = scheme.scale_bits() == 16 ? float_to_bf16(static_cast<float>(random.uniform()))
-                                         : static_cast<std::uint16_t>(1 + random.bits() % 0x7d);
-    return q;
-}
 
 QuantizationConfig config_of(const Scheme& scheme) {
     QuantizationConfig c;

@@ -174,10 +174,11 @@ struct Damage {
 TEST(Damaged, FpQuantAndModelOptFoldersGiveOneLine) {
     const Damage cases[] = {
         {"fp-quant", "mxfp4", set("forward_dtype", "mxfp6"), "'forward_dtype' is 'mxfp6'"},
-        {"fp-quant", "mxfp4", set("forward_dtype", 4), "'forward_dtype' is not a text"},
+        {"fp-quant", "mxfp4", set("forward_dtype", 4), "'forward_dtype' is 4, wanted a text"},
         {"fp-quant", "mxfp4", set("forward_method", "quest"), "only abs_max"},
         {"fp-quant", "mxfp4", set("pseudoquantization", true), "'pseudoquantization' is on"},
-        {"fp-quant", "mxfp4", set("modules_to_not_convert", "lm_head"), "is not a list"},
+        {"fp-quant", "mxfp4", set("modules_to_not_convert", "lm_head"),
+         "is \"lm_head\", wanted a list"},
         {"fp-quant", "mxfp4", set("halfbyte", Json{{"scheme", "nvfp4"}}), "scheme 'nvfp4'"},
         {"fp-quant", "mxfp4", without("scales"), "up_proj.scales' is missing"},
         {"fp-quant", "mxfp4", without("weight_global_scale"), "weight_global_scale' is missing"},
@@ -202,7 +203,7 @@ TEST(Damaged, FpQuantAndModelOptFoldersGiveOneLine) {
         {"modelopt", "nvfp4", set("quant_algo", "FP8"), "'quant_algo' is \"FP8\""},
         {"modelopt", "nvfp4", set("kv_cache_scheme", Json::object()), "KV cache"},
         {"modelopt", "nvfp4", set("group_size", 32), "'group_size' is 32, wanted 16"},
-        {"modelopt", "nvfp4", set("ignore", Json::array({1})), "not a text"},
+        {"modelopt", "nvfp4", set("ignore", Json::array({1})), "has 1, wanted texts"},
         {"modelopt", "nvfp4", number("weight_scale_2", 0), "wanted a positive number"},
         {"modelopt", "nvfp4", number("weight_scale_2", 1e-45f), "stands for the divisor inf"},
         {"modelopt", "nvfp4", number("input_scale", INFINITY), "wanted a positive number"},
