@@ -29,6 +29,8 @@ constexpr std::string_view family_name(Family family) {
             return "int8";
         case Family::fp8:
             return "fp8";
+        case Family::mxint8:
+            return "mxint8";
     }
     return "";
 }
@@ -50,7 +52,9 @@ Json list_scale_rules() {
     for (const ScaleRule& r : all_scale_rules())
         rows.push_back({{"name", r.name},
                         {"family", family_name(r.family)},
-                        {"for", r.online ? "weights, activations" : "weights"},
+                        {"for", r.family == Family::mxint8 ? "activations"
+                                : r.online                 ? "weights, activations"
+                                                           : "weights"},
                         {"help", r.help}});
     return rows;
 }
