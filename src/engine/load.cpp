@@ -70,6 +70,8 @@ void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
     const std::string* text[4] = {&quantization.qkv, &quantization.o, &quantization.gate_up,
                                   &quantization.down};
     const QuantizationGroup* groups[4] = {};  // of a site's linear
+    // A table that multiplies MX codes in whole numbers does so with NV codes by MXINT8.
+    if (activations && storage == WeightStorage::mx_codes) storage = WeightStorage::codes;
     for (std::size_t i = 0; i < 7; ++i) {
         const LinearName& linear = block_linears()[i];
         const std::string module = module_name(layer, linear.name);

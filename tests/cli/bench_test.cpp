@@ -110,7 +110,7 @@ TEST_F(Bench, AQuantizedModelSaysItsScheme) {
     ASSERT_TRUE(succeeded(bench({path("out")})));
     EXPECT_EQ(result()["scheme"], "mxfp4");
     EXPECT_EQ(result()["activations"], "ct-round");
-    const Ran refused = run({"bench", path("out"), "--activations", "mxint8"});
+    const Ran refused = bench({path("out"), "--activations", "mxint8"});
     EXPECT_TRUE(refused.failed_in_one_line());
     EXPECT_NE(refused.err.find("mxint8"), std::string::npos) << refused.err;
     ASSERT_TRUE(succeeded(

@@ -177,11 +177,17 @@ TEST_P(WholeNumbers, AreThoseOfTheOperand) {
 
 TEST_P(WholeNumbers, GiveTheBitsOfRef) {
     Threads one(1), three(3);
-    const Scheme& scheme = find_scheme("mxfp4");
     for (const std::int64_t rows : {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 33, 193, 257, 513}) {
-        for (const auto& [n, k] : {std::pair{16, 32}, {200, 2240}, {331, 96}}) {
+        for (const auto& [n, k, scheme] : {std::tuple{16, 32, "mxfp4"},
+                                           {200, 2240, "mxfp4"},
+                                           {331, 96, "mxfp4"},
+                                           {16, 32, "nvfp4"},
+                                           {200, 2240, "nvfp4"},
+                                           {331, 96, "nvfp4"},
+                                           {40, 16448, "nvfp4"}}) {
             if (rows > 33 && k > 96) continue;
-            const auto w = pack_codes(random_codes(scheme, n, k, Spread::moderate, 3), one);
+            const auto w =
+                pack_codes(random_codes(find_scheme(scheme), n, k, Spread::moderate, 3), one);
             Matrix<float> x = left_numbers(rows, k);
             for (const bool huge : {false, true}) {
                 if (huge) x(rows / 2, k / 2) = 1e30f;  // beyond the numbers that are taken so
@@ -192,7 +198,8 @@ TEST_P(WholeNumbers, GiveTheBitsOfRef) {
                         const Operand a = quantized_side(*kernels, *threads, x, GetParam());
                         EXPECT_EQ(a.is_whole, multiplies_whole_numbers(*kernels) && !huge);
                         EXPECT_EQ(difference(expected, product(*kernels, *threads, a, w)), "")
-                            << name_of(*kernels) << ' ' << rows << ' ' << n << ' ' << huge;
+                            << name_of(*kernels) << ' ' << scheme << ' ' << rows << ' ' << n << ' '
+                            << huge;
                     }
                 }
             }
@@ -204,22 +211,25 @@ TEST_P(WholeNumbers, GiveTheBitsOfRef) {
 // added to them.
 TEST_P(WholeNumbers, HoldTheLargestSums) {
     Threads one(1);
-    const Scheme& scheme = find_scheme("mxfp4");
-    QTensor w = random_codes(scheme, 32, 64, Spread::moderate, 3);
-    std::fill(w.scales.bits.values.begin(), w.scales.bits.values.end(), std::uint16_t{127});
-    for (std::int64_t n = 0; n < 32; ++n)
-        std::fill_n(w.codes.row(n), 32, static_cast<std::uint8_t>(n % 2 ? 0xff : 0x77));
-    for (const float largest : {127.f, -127.f, 6.f, -6.f}) {
-        Matrix<float> x(9, 64);
-        std::fill(x.values.begin(), x.values.end(), largest);
-        const Operand a = quantized_side(ref(), one, x, GetParam());
-        const float number = bf16_to_float(a.narrow[0]);
-        for (const Kernels* kernels : all_kernels()) {
-            const auto got = product(*kernels, one, quantized_side(*kernels, one, x, GetParam()),
-                                     pack_codes(w, one));
-            for (std::int64_t r = 0; r < 9; ++r)
-                for (std::int64_t n = 0; n < 32; ++n)
-                    ASSERT_EQ(got(r, n), number * 6 * 64 * (n % 2 ? -1 : 1)) << name_of(*kernels);
+    for (const auto& [scheme, unity] : {std::pair{"mxfp4", 127}, {"nvfp4", 0x38}}) {
+        QTensor w = random_codes(find_scheme(scheme), 32, 64, Spread::moderate, 3);
+        auto& bits = w.scales.bits.values;
+        std::fill(bits.begin(), bits.end(), static_cast<std::uint16_t>(unity));
+        for (std::int64_t n = 0; n < 32; ++n)
+            std::fill_n(w.codes.row(n), 32, static_cast<std::uint8_t>(n % 2 ? 0xff : 0x77));
+        const auto packed = pack_codes(w, one);
+        for (const float largest : {127.f, -127.f, 6.f, -6.f}) {
+            Matrix<float> x(9, 64);
+            std::fill(x.values.begin(), x.values.end(), largest);
+            const float number = bf16_to_float(quantized_side(ref(), one, x, GetParam()).narrow[0]);
+            for (const Kernels* kernels : all_kernels()) {
+                const Operand a = quantized_side(*kernels, one, x, GetParam());
+                const auto got = product(*kernels, one, a, packed);
+                for (std::int64_t r = 0; r < 9; ++r)
+                    for (std::int64_t n = 0; n < 32; ++n)
+                        ASSERT_EQ(got(r, n), number * 6 * 64 * (n % 2 ? -1 : 1))
+                            << name_of(*kernels) << ' ' << scheme;
+            }
         }
     }
 }
