@@ -209,7 +209,7 @@ TEST_P(BatchOf, AgreesWithGenerate) {
 
 INSTANTIATE_TEST_SUITE_P(Every, BatchOf,
                          testing::Values("mxfp4", "nvfp4", "llama", "mistral", "qwen2",
-                                         "mxfp4_int8", "mistral_int8", "mxfp4a8"),
+                                         "mxfp4_int8", "mistral_int8", "mxfp4a8", "nvfp4a8"),
                          [](const auto& model) { return model.param; });
 
 class Sharing : public testing::Test {
