@@ -42,6 +42,11 @@ void check_lengths(const BenchArguments& a, const ModelConfig& c, Precision prec
             human_bytes(bytes), human_bytes(memory));
 }
 
+// Of weight-only linears.
+std::string inputs_of(const BenchArguments& a) {
+    return a.activations == "stored" ? "bf16" : a.activations;
+}
+
 // Random weights have no stored type: the head takes the scheme's, as in the files of others.
 HeadType random_head(const BenchArguments& a, const Scheme& scheme) {
     const HeadType wanted = find_head_type(a.head);
@@ -57,11 +62,12 @@ Subject make_random(const BenchArguments& a, Threads& threads) {
     const std::string_view rule = recipe.activation_rule(scheme);
     RandomModelOptions options{&scheme, recipe.transform(scheme), nullptr};
     options.head = random_head(a, scheme);
+    options.activations = find_activations(a.activations);
     if (!rule.empty()) options.activation_rule = &find_scale_rule(rule, scheme.family);
     const ModelConfig config = config_of(find_random_shape(a.shape));
     check_lengths(a, config, Precision::bf16);
     Subject subject{random_decoder(config, options, threads), std::string(scheme.name),
-                    rule.empty() ? "bf16" : std::string(rule)};
+                    rule.empty() ? inputs_of(a) : std::string(rule)};
     subject.decoder.kv = find_kv_type(a.kv);
     return subject;
 }
@@ -74,8 +80,9 @@ Subject load(const BenchArguments& a, Threads& threads) {
     LoadOptions options;
     options.head = find_head_type(a.head);
     options.kv = find_kv_type(a.kv);
+    options.activations = find_activations(a.activations);
     Subject subject{load_decoder(checkpoint, threads, options), "",
-                    precision == Precision::bf16 ? "bf16" : "fp32"};
+                    precision == Precision::bf16 ? inputs_of(a) : "fp32"};
     if (!quantization) return subject;
     subject.scheme = quantization->schemes();
     std::vector<std::string> rules;
@@ -180,9 +187,10 @@ Action define_bench(CLI::App& app) {
         ->type_name("NAME");
     add_head(app, a->head);
     add_kv(app, a->kv);
+    add_activations(app, a->activations);
     add_threads(app, a->threads);
     add_json(app, a->json);
-    for (const char* of_models : {"-n", "--parallel", "--head", "--kv"})
+    for (const char* of_models : {"-n", "--parallel", "--head", "--kv", "--activations"})
         linear->excludes(app.get_option(of_models));
     return [a] { a->linear.empty() ? bench_command(*a) : bench_linear(*a); };
 }

@@ -13,7 +13,7 @@
 namespace hb {
 
 struct BenchArguments {
-    std::string model, shape, linear, scheme, kernels, head, kv;
+    std::string model, shape, linear, scheme, kernels, head, kv, activations;
     std::int64_t prompt = 512, count = 128, parallel = 1, repeat = 5;
     int threads = 1;
     std::filesystem::path json;

@@ -18,7 +18,7 @@ namespace hb {
 namespace {
 
 struct EvalArguments {
-    std::string model, reference, head, kv;
+    std::string model, reference, head, kv, activations;
     std::filesystem::path text, tokens, json;
     std::int64_t window = 2048;
     EvalOptions options;
@@ -41,6 +41,7 @@ Json json_of(const EvalArguments& a, const EvalResult& r, const Kernels& kernels
         {"model", a.model},
         {"head", a.head},
         {"kv", a.kv},
+        {"activations", a.activations},
         {"perplexity", r.perplexity},
         {"kl", nullptr},
         {"top1", nullptr},
@@ -99,9 +100,10 @@ void eval_command(EvalArguments a) {
             fail("--reference {} has a vocabulary of {}, {} one of {}", a.reference,
                  reference->config.vocab, a.model, config.vocab);
     }
-    const Decoder decoder = load_decoder(checkpoint, threads,
-                                         {Precision::f32, storage_for_many_rows(kernels),
-                                          find_head_type(a.head), find_kv_type(a.kv)});
+    const Decoder decoder =
+        load_decoder(checkpoint, threads,
+                     {Precision::f32, storage_for_many_rows(kernels), find_head_type(a.head),
+                      find_kv_type(a.kv), find_activations(a.activations)});
     Json result;
     {
         ProgressBar bar("eval");
@@ -138,6 +140,7 @@ Action define_eval(CLI::App& app) {
         ->capture_default_str();
     add_head(app, a->head);
     add_kv(app, a->kv);
+    add_activations(app, a->activations);
     add_threads(app, a->threads);
     add_json(app, a->json);
     return [a] { eval_command(*a); };

@@ -33,7 +33,9 @@ Json list_scale_rules() {
     for (const ScaleRule& r : all_scale_rules())
         rows.push_back({{"name", r.name},
                         {"family", names_of(r.family).name},
-                        {"for", r.online ? "weights, activations" : "weights"},
+                        {"for", r.family == Family::mxint8 ? "activations"
+                                : r.online                 ? "weights, activations"
+                                                           : "weights"},
                         {"help", r.help}});
     return rows;
 }

@@ -78,6 +78,17 @@ void add_kv(CLI::App& app, std::string& type) {
         ->capture_default_str();
 }
 
+void add_activations(CLI::App& app, std::string& type) {
+    type = "stored";
+    app.add_option("--activations", type,
+                   "type of the inputs of linears whose weights alone are quantized (stored: "
+                   "bf16): " +
+                       activation_names())
+        ->check(known_to(find_activations))
+        ->type_name("TYPE")
+        ->capture_default_str();
+}
+
 void add_json(CLI::App& app, std::filesystem::path& file) {
     app.add_option("--json", file, "also write the result to this file")
         ->type_name("FILE")

@@ -15,9 +15,10 @@ namespace hb {
 inline constexpr const char* kModelHelp =
     "a folder, a .gguf file, or org/name in the local Hugging Face cache";
 void add_model(CLI::App& app, std::string& model);
-void add_threads(CLI::App& app, int& threads);    // default: every hardware thread
-void add_head(CLI::App& app, std::string& type);  // a name that find_head_type knows
-void add_kv(CLI::App& app, std::string& type);    // a name that find_kv_type knows
+void add_threads(CLI::App& app, int& threads);           // default: every hardware thread
+void add_head(CLI::App& app, std::string& type);         // a name that find_head_type knows
+void add_activations(CLI::App& app, std::string& type);  // a name that find_activations knows
+void add_kv(CLI::App& app, std::string& type);           // a name that find_kv_type knows
 // A file for the result; its folder is checked before any work is done.
 void add_json(CLI::App& app, std::filesystem::path& file);
 // An option that may be given several times and takes one value each time.

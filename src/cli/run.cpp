@@ -71,6 +71,7 @@ void run_one(const RunArguments& a, const Decoder& decoder, const Tokenizer& tok
     write_json(a.json, {{"model", a.model},
                         {"head", a.head},
                         {"kv", a.kv},
+                        {"activations", a.activations},
                         {"text", result.text},
                         {"prompt_tokens", prompt.size()},
                         {"tokens", result.tokens},
@@ -122,6 +123,7 @@ void run_command(const RunArguments& a) {
     LoadOptions options;
     options.head = find_head_type(a.head);
     options.kv = find_kv_type(a.kv);
+    options.activations = find_activations(a.activations);
     Threads threads(a.threads);
     const auto checkpoint = Checkpoint::open(a.model);
     if (a.chat)
@@ -181,6 +183,7 @@ Action define_run(CLI::App& app) {
     add_repeated(app, "--stop", a->stops, "end before this text, which is not printed");
     add_head(app, a->head);
     add_kv(app, a->kv);
+    add_activations(app, a->activations);
     add_threads(app, a->threads);
     add_json(app, a->json);
     return [a] { run_command(*a); };

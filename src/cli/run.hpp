@@ -13,7 +13,7 @@
 namespace hb {
 
 struct RunArguments {
-    std::string model, system, head, kv;
+    std::string model, system, head, kv, activations;
     std::vector<std::string> prompts;
     std::filesystem::path prompt_file;
     std::int64_t count = 128, parallel = 1;

@@ -17,7 +17,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little);  // .i32 is what lies in memory
 
 struct SampleArguments {
-    std::string model;
+    std::string model, activations;
     std::filesystem::path out;
     std::int64_t sequences = 32, length = 512;
     std::uint64_t seed = 1;
@@ -26,7 +26,9 @@ struct SampleArguments {
 
 void sample_command(const SampleArguments& a) {
     Threads threads(a.threads);
-    const Decoder decoder = load_decoder(Checkpoint::open(a.model), threads);
+    LoadOptions options;
+    options.activations = find_activations(a.activations);
+    const Decoder decoder = load_decoder(Checkpoint::open(a.model), threads, options);
     Matrix<std::int32_t> rows;
     {
         ProgressBar bar("sample");
@@ -55,6 +57,7 @@ Action define_sample(CLI::App& app) {
         ->check(between(1, 1 << 20))
         ->capture_default_str();
     app.add_option("--seed", a->seed, "of the draws")->capture_default_str();
+    add_activations(app, a->activations);
     add_threads(app, a->threads);
     return [a] { sample_command(*a); };
 }

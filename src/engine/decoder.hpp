@@ -40,6 +40,7 @@ struct LoadOptions {
     WeightStorage storage = WeightStorage::codes;
     HeadType head = HeadType::stored;
     KvType kv = KvType::same;
+    const Scheme* activations = nullptr;  // of weight-only linears, whose inputs are bf16 else
 };
 
 // Throws Error naming the tensor that is missing or wrong.
@@ -56,9 +57,15 @@ Linear load_dense(const Checkpoint& checkpoint, const ModelConfig& config, std::
 Linear make_linear(const QTensor& weight, std::vector<float> bias, const ActivationQuantizer* input,
                    WeightStorage storage, Threads& threads);
 // The linears of a block and its sites: quantized ones from `quantized`, the others from `dense`.
+// activations: as in LoadOptions.
 void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
                   const QuantizationConfig& quantization, const ModelConfig& config,
-                  std::int64_t layer, WeightStorage storage, Block& block, Threads& threads);
+                  std::int64_t layer, WeightStorage storage, Block& block, Threads& threads,
+                  const Scheme* activations = nullptr);
+// How the inputs of a weight-only linear, `in` of them, are rounded to `activations`. Throws Error
+// when `linear` quantizes its inputs itself, or their groups do not divide; `name`: what it is.
+ActivationQuantizer round_inputs(const Scheme& activations, const Scheme& linear, std::int64_t in,
+                                 const std::string& name);
 std::vector<float> load_bias(const Checkpoint& checkpoint, const std::string& module,
                              std::int64_t out);
 // Packs in bf16 when every value is a bf16, else in fp32.

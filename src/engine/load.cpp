@@ -65,10 +65,13 @@ Linear join_linear(PackedMatrix weight, float divisor, std::vector<float> bias,
 
 void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
                   const QuantizationConfig& quantization, const ModelConfig& config,
-                  std::int64_t layer, WeightStorage storage, Block& block, Threads& threads) {
+                  std::int64_t layer, WeightStorage storage, Block& block, Threads& threads,
+                  const Scheme* activations) {
     const std::string* text[4] = {&quantization.qkv, &quantization.o, &quantization.gate_up,
                                   &quantization.down};
     const QuantizationGroup* groups[4] = {};  // of a site's linear
+    // A table that multiplies MX codes in whole numbers does so with NV codes by MXINT8.
+    if (activations && storage == WeightStorage::mx_codes) storage = WeightStorage::codes;
     for (std::size_t i = 0; i < 7; ++i) {
         const LinearName& linear = block_linears()[i];
         const std::string module = module_name(layer, linear.name);
@@ -90,7 +93,11 @@ void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
                 "input must quantize it alike",
                 quantized.path().string(), module, group.scheme->name, other->scheme->name);
         other = &group;
-        if (group.scheme->quantized_activations) {
+        if (activations) {
+            site.quantizer =
+                round_inputs(*activations, *group.scheme, shape.in,
+                             fmt::format("{}: '{}'", quantized.path().string(), module));
+        } else if (group.scheme->quantized_activations) {
             const ActivationQuantizer quantizer = read_quantizer(quantized, group, module);
             if (site.quantizer && site.quantizer->divisor != quantizer.divisor)
                 fail(
@@ -103,6 +110,20 @@ void load_linears(const Checkpoint& dense, const Checkpoint& quantized,
                                        load_bias(dense, module, shape.out),
                                        site.quantizer ? &*site.quantizer : nullptr);
     }
+}
+
+ActivationQuantizer round_inputs(const Scheme& activations, const Scheme& linear, std::int64_t in,
+                                 const std::string& name) {
+    if (linear.quantized_activations)
+        fail(
+            "{} is {}, which quantizes its inputs already; activations in {} are for weight-only "
+            "schemes such as mxfp4a16",
+            name, linear.name, activations.name);
+    if (!activations.divides(in))
+        fail("{} has {} inputs, which do not divide into {}'s groups of {}", name, in,
+             activations.name, activations.group);
+    const ScaleRule& rule = find_scale_rule(activations.activation_rule, activations.family);
+    return {&activations, &rule, rule.divisor(1)};
 }
 
 PackedMatrix pack_exact(View<const float> w, Threads& threads) {
@@ -186,6 +207,9 @@ Decoder load_decoder(const Checkpoint& checkpoint, Threads& threads, const LoadO
     const ModelConfig& config = decoder.config;
     check_model_tensors(checkpoint, config);
     const auto quantization = quantization_config_of(checkpoint.config());
+    if (options.activations && !quantization)
+        fail("{}: the model is not quantized; activations in {} are for weight-only schemes",
+             checkpoint.path().string(), options.activations->name);
     decoder.precision = quantization ? Precision::bf16 : options.baseline_precision;
     decoder.kv = options.kv;
     if (!config.tied) decoder.embedding = load_embedding(checkpoint, config);
@@ -198,7 +222,7 @@ Decoder load_decoder(const Checkpoint& checkpoint, Threads& threads, const LoadO
         Block& block = decoder.blocks.back();
         if (quantization)
             load_linears(checkpoint, checkpoint, *quantization, config, layer, options.storage,
-                         block, threads);
+                         block, threads, options.activations);
         else
             for (std::size_t i = 0; i < 7; ++i)
                 block.linears[i] = load_dense(checkpoint, config, layer, i, threads);

@@ -135,6 +135,9 @@ Block draw_block(const ModelConfig& config, const RandomModelOptions& o, std::in
         if (o.activation_rule)
             site.quantizer = {o.scheme, o.activation_rule,
                               o.activation_rule->divisor(kLargestInput[number])};
+        if (o.activations)
+            site.quantizer =
+                round_inputs(*o.activations, *o.scheme, shape.in, std::string(linear.name));
         const QTensor q = draw_tensor(*o.scheme, shape, o.seed,
                                       7 * layer + static_cast<std::int64_t>(i) + 2, threads);
         block.linears[i] = make_linear(q, {}, site.quantizer ? &*site.quantizer : nullptr,
@@ -143,12 +146,14 @@ Block draw_block(const ModelConfig& config, const RandomModelOptions& o, std::in
     return block;
 }
 
-void check(const ModelConfig& config, const Scheme& scheme) {
+void check(const ModelConfig& config, const RandomModelOptions& o) {
+    const Scheme& scheme = *o.scheme;
     for (const LinearName& linear : block_linears()) {
         const std::int64_t in = linear_shape(config, linear.name).in;
         if (!scheme.divides(in))
             fail("the input dimension {} of {} is not divisible by {}'s group of {}", in,
                  linear.name, scheme.name, scheme.group);
+        if (o.activations) round_inputs(*o.activations, scheme, in, std::string(linear.name));
     }
 }
 
@@ -185,7 +190,7 @@ ModelConfig config_of(const RandomShape& s) {
 
 Decoder random_decoder(const ModelConfig& config, const RandomModelOptions& options,
                        Threads& threads) {
-    check(config, *options.scheme);
+    check(config, options);
     Decoder decoder;
     decoder.config = config;
     decoder.precision = Precision::bf16;

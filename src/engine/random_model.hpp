@@ -27,7 +27,8 @@ struct RandomModelOptions {
     std::string_view transform = "none";         // of every site, as parse_transform reads it
     const ScaleRule* activation_rule = nullptr;  // null when activations are not quantized
     std::uint64_t seed = 0;
-    HeadType head = HeadType::stored;  // bf16
+    HeadType head = HeadType::stored;     // bf16
+    const Scheme* activations = nullptr;  // of a weight-only scheme, as in LoadOptions
 };
 
 // Throws Error when the scheme's groups do not divide a linear's inputs.

@@ -16,6 +16,19 @@ KvType find_kv_type(std::string_view name) {
     fail("unknown type '{}' of keys and values; choose one of: auto, bf16, int8", name);
 }
 
+const Scheme* find_activations(std::string_view name) {
+    for (const Scheme& scheme : all_input_schemes())
+        if (scheme.name == name) return &scheme;
+    if (name == "stored") return nullptr;
+    fail("unknown type '{}' of activations; choose one of: {}", name, activation_names());
+}
+
+std::string activation_names() {
+    std::string names = "stored";
+    for (const Scheme& scheme : all_input_schemes()) names += ", " + std::string(scheme.name);
+    return names;
+}
+
 bool keeps_codes(Family family, WeightStorage storage) {
     const bool coded = family == Family::mx || family == Family::nv || family == Family::int8;
     return storage == WeightStorage::codes

@@ -27,6 +27,11 @@ enum class HeadType { stored, bf16, q8_0, mxfp4, nvfp4 };
 enum class KvType { same, bf16, int8 };
 KvType find_kv_type(std::string_view name);  // "auto" is the same; throws Error naming the known
 
+// What the inputs of weight-only linears are rounded to: nothing ("stored": null) or an input
+// scheme.
+const Scheme* find_activations(std::string_view name);  // throws Error naming the known ones
+std::string activation_names();                         // "stored, mxint8"
+
 HeadType find_head_type(std::string_view name);  // throws Error naming the known ones
 std::string head_type_names();                   // "stored, bf16, ..."
 

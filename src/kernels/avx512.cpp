@@ -9,7 +9,7 @@
 #include "kernels/hadamard.inl"
 #include "kernels/look.inl"
 #include "kernels/multiply.inl"
-#include "kernels/multiply_few_ints.inl"
+#include "kernels/multiply_few_nv_ints.inl"
 #include "kernels/mx_rows.inl"
 #include "kernels/rows.inl"
 

@@ -16,6 +16,7 @@ constexpr FastRules kFastRules = {
     mx_from_magnitude<2, kAbove18125>,
     mx_best_of_three<2>,
     mx_best_of_three<0>,
+    mxint8_rceil,
     nv_absmax,
     nv_four_over_six,
     nv_sweep4,

@@ -7,10 +7,10 @@
 // + s1), each + rounded once, blocks in order, acc from +0. This is what one AMX tile instruction
 // (TDPBF16PS) does when products 0..15 are put in its even and 16..31 in its odd positions: hence
 // the *lane order*, in which element 16 g + j of a block lies at position 2 j + g. With MXFP4
-// operands s0 and s1 are exact and share one scale, so a block is exact but for one add; with NVFP4
-// operands s0 and s1 are each the exact product of one group: every instruction set gives the same
-// bits, at full speed. Difference between instruction sets: AMX flushes subnormal bf16 inputs and
-// fp32 results to zero.
+// or MXINT8 operands s0 and s1 are exact and share one scale, so a block is exact but for one add;
+// with NVFP4 operands s0 and s1 are each the exact product of one group: every instruction set
+// gives the same bits, at full speed. Difference between instruction sets: AMX flushes subnormal
+// bf16 inputs and fp32 results to zero.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,9 @@ namespace hb {
 
 enum class Precision { bf16, f32 };
 
-// A block of a row in MXFP4 as whole numbers, for tables that multiply these (multiply_ints.inl):
-// `unit` times 32 of at most 15, in the order of a coded block's bytes, and where sums start.
+// A block of a row in MXFP4 or MXINT8 as whole numbers, for tables that multiply these
+// (multiply_ints.inl): `unit` times 32 of at most 127, in the order of a coded block's bytes, and
+// where sums start.
 struct WholeBlock {
     std::int8_t numbers[32];
     float unit;
@@ -91,7 +92,7 @@ struct Kernels;
 const Kernels& pick_kernels();
 const Kernels& find_kernels(std::string_view name);
 std::string_view name_of(const Kernels& kernels);
-// Whether MXFP4 by MXFP4 codes is done in whole numbers, faster than by bf16.
+// Whether MXFP4 or MXINT8 by MXFP4 codes is done in whole numbers, faster than by bf16.
 bool multiplies_whole_numbers(const Kernels& kernels);
 
 PackedMatrix pack(View<const float> w, Precision precision, Threads& threads);  // (n, k)
@@ -142,8 +143,8 @@ struct Factor {
 };
 // Gives an operand its shape; its numbers are not set, but for zeros below the last row.
 void shape_operand(std::int64_t rows, std::int64_t k, Precision precision, Operand& out);
-// Makes the whole numbers of an operand in MXFP4 that comes from elsewhere, where the table
-// multiplies them.
+// Makes the whole numbers of an operand in MXFP4 or MXINT8 that comes from elsewhere, where the
+// table multiplies them.
 void make_whole(const Kernels& kernels, Operand& x);
 // silu(gate) * up, transformed and quantized or rounded as prepare_operand does it, into a shaped
 // operand; also as it is before it is quantized, into `observed`. Gate and up are never in memory.

@@ -72,10 +72,5 @@ void multiply_few_ints(const Multiply& m) {
     with_rows(m.rows, [&]<int R>() { few_int_columns<R, R == 1 ? 8 : R <= 4 ? 4 : 2>(m, 0); });
 }
 
-void multiply_any(const Multiply& m) {
-    if (m.coding != Coding::mx || !m.moderate || !m.whole_a) return multiply(m);
-    return m.rows <= kFewIntRows ? multiply_few_ints(m) : multiply_ints(m);
-}
-
 }  // namespace
 }  // namespace hb

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of MXFP4 by MXFP4 codes in whole numbers (vpdpbusd). A row's block of 32 is a power of two
-// times whole numbers of at most 15, found back from its bf16 numbers once, when the left side is
-// made; a weight is twice its element, at most 12. So a block's dot product is exact in 32 bits, as
-// it is in the sums s0 + s1 of the definition, and acc + dot * 2^e is rounded once, as there: the
-// same bits, at four times the rate of fp32 multiply-adds. The instruction wants one side without
-// signs, which the weights are when 12 is added: sums start at -12 times the sum of the row's
-// block. They start, moreover, at the bits of 1.5 * 2^23, so that they end as those of that number
-// plus the sum, and float(sum) * scale is one multiply-add.
+// Rows of MXFP4 or MXINT8 by MXFP4 codes in whole numbers (vpdpbusd). A row's block of 32 is a
+// power of two times whole numbers, found back from its bf16 numbers once, when the left side is
+// made: the unit is 1/64 of the power of two of its largest number, so they are below 128. Under it
+// an MXINT8 block has its own elements, as its largest lies in [64, 127], and an MXFP4 block of
+// largest element 2^p m (m = 1 or 1.5) has element * 2^(6-p), whole as every element is a multiple
+// of 1/2 and p <= 2. A weight is twice its element, at most 12. So a block's dot product is at most
+// 32 * 127 * 12 = 48768, half of it in s0 and in s1: exact in 32 bits as in the sums of the
+// definition, and acc + dot * 2^e is rounded once, as there: the same bits, at four times the rate
+// of fp32 multiply-adds. The instruction wants one side without signs, which the weights are when
+// 12 is added: sums start at -12 times the sum of the row's block. They start, moreover, at the
+// bits of 1.5 * 2^23, so that they end as those of that number plus the sum, which is a whole
+// number from 2^23 to 2^24 since 48768 < 2^22, and float(sum) * scale is one multiply-add. On the
+// way they are sums of 32 bits, of which no part can overflow: 4 * 127 * 24 a step.
 #pragma once
 
 #include "kernels/multiply.inl"
@@ -31,9 +36,8 @@ bool whole_block(const std::uint16_t* from, WholeBlock& out) {
     const std::uint32_t largest = _mm512_reduce_max_epu32(magnitudes) >> 1;
     const std::uint32_t power = largest & 0x7f800000u;
     if (largest != 0 && (power < (127u - 40) << 23 || power > (127u + 40) << 23)) return false;
-    // unit: an eighth of the largest one's power of two
     const __m512 inverse = _mm512_castsi512_ps(
-        _mm512_set1_epi32(static_cast<int>(largest ? (257u << 23) - power : 0)));
+        _mm512_set1_epi32(static_cast<int>(largest ? (260u << 23) - power : 0)));
     const __m512 x = _mm512_mul_ps(_mm512_castsi512_ps(low), inverse),
                  y = _mm512_mul_ps(_mm512_castsi512_ps(high), inverse);
     const __m512i i = _mm512_cvtps_epi32(x), j = _mm512_cvtps_epi32(y);
@@ -49,7 +53,7 @@ bool whole_block(const std::uint16_t* from, WholeBlock& out) {
     const __m512i kept = _mm512_setr_epi32(0, 1, 4, 5, 8, 9, 12, 13, 0, 0, 0, 0, 0, 0, 0, 0);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out.numbers),
                         _mm512_castsi512_si256(_mm512_permutexvar_epi32(kept, four)));
-    const std::uint32_t unit = largest ? power - (3u << 23) : 0;
+    const std::uint32_t unit = largest ? power - (6u << 23) : 0;
     __builtin_memcpy(&out.unit, &unit, 4);
     out.start = kIntZero - 12 * _mm512_reduce_add_epi32(_mm512_add_epi32(i, j));
     return true;

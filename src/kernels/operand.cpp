@@ -29,6 +29,7 @@ constexpr NamedRule kNamedRules[] = {
     {Family::mx, "ceil7.25", &FastRules::mx_ceil725},
     {Family::mx, "mse", &FastRules::mx_mse},
     {Family::mx, "mse43", &FastRules::mx_mse43},
+    {Family::mxint8, "rceil", &FastRules::mxint8_rceil},
     {Family::nv, "absmax", &FastRules::nv_absmax},
     {Family::nv, "four-over-six", &FastRules::nv_four_over_six},
     {Family::nv, "sweep4", &FastRules::nv_sweep4},
@@ -37,12 +38,16 @@ constexpr NamedRule kNamedRules[] = {
 };
 
 QuantizeRow fast_rule(const Kernels& kernels, const ActivationQuantizer& q) {
-    if (q.scheme->group != (q.scheme->family == Family::mx ? 32 : 16)) return nullptr;
+    if (q.scheme->group != (q.scheme->family == Family::nv ? 16 : 32)) return nullptr;
     for (const NamedRule& rule : kNamedRules) {
         if (rule.family == q.scheme->family && rule.name == q.rule->name)
             return kernels.rules.*rule.fast;
     }
     return nullptr;
+}
+
+bool in_powers_of_two(const ActivationQuantizer& q) {
+    return q.scheme->family == Family::mx || q.scheme->family == Family::mxint8;
 }
 
 // Of the operand's shape; zero is what lies between tiles, and the rows that only fill the last.
@@ -144,7 +149,7 @@ Preparer::Preparer(const Kernels& kernels, const Transform& t, const ActivationQ
       out_(out),
       observed_(observed) {
     check(out.k, t, q);
-    if (q && q->scheme->family == Family::mx && kernels.to_whole && out.whole.empty() &&
+    if (q && in_powers_of_two(*q) && kernels.to_whole && out.whole.empty() &&
         out.precision == Precision::bf16) {
         out.whole.resize(static_cast<std::size_t>(out.rows * out.padded_k() / kBlock));
         out.is_whole = true;

@@ -97,14 +97,27 @@ inline void set_rounding(const float* x, int groups, V scale, float divisor, flo
     store(r.reciprocals, set(1.f) / unit);
 }
 
-// Stored scale times elements: y = round(x / (scale / divisor)) * scale
-template <int Group>
+enum class Elements { e2m1, int8 };
+
+// The nearest whole number, ties to even; zero is +0, as that of an int8.
+inline V round_whole(V a) {
+    const V magic = set(0x1.8p23f);
+    return (a + magic) - magic;
+}
+
+// Stored scale times elements: y = round(x / (scale / divisor)) * scale. Units of int8 are powers
+// of two, whose reciprocals are exact.
+template <int Group, Elements Kind>
 void round_groups(const Rounding& r) {
     const N sign = set(0x80000000u);
     for (int g = 0; g < r.groups; ++g) {
         const V s = set(r.scales[g]), unit = set(r.units[g]), reciprocal = set(r.reciprocals[g]);
         for (int i = g * Group; i < (g + 1) * Group; i += 16) {
             const V v = load(r.x + i), m = floats(bits(v) & set(0x7fffffffu));
+            if constexpr (Kind == Elements::int8) {
+                store(r.y + i, round_whole(v * reciprocal) * s);
+                continue;
+            }
             const V q = round_magnitude(r.plain ? quotient(m, unit, reciprocal) : m / unit);
             store(r.y + i, floats(bits(q) | (bits(v) & sign)) * s);
         }
@@ -120,7 +133,7 @@ inline bool within(N largest, std::uint32_t low, std::uint32_t high) {
 enum class Reads { largest, magnitudes };
 
 // Choose: Batch, divisor -> the sixteen scales. Limits: magnitudes between which a rule is exact.
-template <int Group, Reads What, class Choose>
+template <int Group, Reads What, Elements Kind = Elements::e2m1, class Choose>
 bool quantize_groups(const float* x, std::int64_t n, float divisor, float* y, std::uint32_t low,
                      std::uint32_t high, Choose choose) {
     if (!(divisor >= 0x1p-40f && divisor <= 0x1p40f)) return false;
@@ -140,10 +153,10 @@ bool quantize_groups(const float* x, std::int64_t n, float divisor, float* y, st
         else
             load_batch(from, batch);
         if (!within(batch.largest, low, high)) return false;
-        round_groups<Group>(rounding);  // of the batch before: its divisions are done by now
+        round_groups<Group, Kind>(rounding);  // of the batch before: its divisions are done by now
         set_rounding(from, count / Group, choose(batch, divisor), divisor, y + i, rounding);
     }
-    round_groups<Group>(rounding);
+    round_groups<Group, Kind>(rounding);
     return true;
 }
 

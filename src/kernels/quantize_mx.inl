@@ -8,7 +8,6 @@
 namespace hb {
 namespace {
 
-// MX: 2^(e-2), or twice that when the magnitude's fraction is at least `raise_from`.
 inline V mx_scale(N biased) {
     return floats(left<23>(biased));
 }
@@ -22,18 +21,31 @@ bool mx_quantize(const float* x, std::int64_t n, float divisor, float* y, Choose
     return quantize_groups<32, What>(x, n, divisor, y, power_bits(-100), power_bits(100), choose);
 }
 
+// MX: 2^(e - Below), or twice that when the magnitude's fraction is at least RaiseFrom.
+template <int Below, std::uint32_t RaiseFrom>
+V mx_scale_of(const Batch<32>& b) {
+    const N fraction = b.largest & set(0x7fffffu);
+    const N raise = select(less(fraction, set(RaiseFrom)), set(0u), set(1u));
+    return mx_scale(mx_or_one(b.largest, right<23>(b.largest) - set(std::uint32_t{Below}) + raise));
+}
+
 template <int Below, std::uint32_t RaiseFrom>
 bool mx_from_magnitude(const float* x, std::int64_t n, float divisor, float* y) {
     return mx_quantize<Reads::largest>(x, n, divisor, y, [](const Batch<32>& b, float) {
-        const N fraction = b.largest & set(0x7fffffu);
-        const N raise = select(less(fraction, set(RaiseFrom)), set(0u), set(1u));
-        return mx_scale(
-            mx_or_one(b.largest, right<23>(b.largest) - set(std::uint32_t{Below}) + raise));
+        return mx_scale_of<Below, RaiseFrom>(b);
     });
 }
 
 constexpr std::uint32_t kNever = 0x800000u, kFraction175 = 0x600000u, kAbove15 = 0x400001u,
-                        kAbove18125 = 0x680001u;
+                        kAbove18125 = 0x680001u, kFraction1275 = 0x7f0000u;
+
+// 127.5 = 64 (1 + kFraction1275 / 2^23)
+bool mxint8_rceil(const float* x, std::int64_t n, float divisor, float* y) {
+    if (divisor != 1) return false;
+    return quantize_groups<32, Reads::largest, Elements::int8>(
+        x, n, 1, y, power_bits(-100), power_bits(100),
+        [](const Batch<32>& b, float) { return mx_scale_of<6, kFraction1275>(b); });
+}
 
 // magnitudes / unit; a power of two, as it is unless there is a divisor, has an exact reciprocal.
 inline void divide_all(Batch<32>& b, V unit) {

@@ -340,7 +340,7 @@ const Kernels kRefKernels = {
     from_bf16,
     to_mx_codes,
     from_mx_codes,
-    {refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse,
+    {refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse, refuse,
      refuse},
     rms_norm,
     silu_multiply,

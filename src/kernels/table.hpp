@@ -121,6 +121,7 @@ constexpr std::int64_t left_index(const Multiply& m, std::int64_t row, std::int6
 using QuantizeRow = bool (*)(const float* x, std::int64_t n, float divisor, float* y);
 struct FastRules {
     QuantizeRow mx_ocp, mx_ct_round, mx_fp_quant, mx_rceil, mx_ceil725, mx_mse, mx_mse43;
+    QuantizeRow mxint8_rceil;
     QuantizeRow nv_absmax, nv_four_over_six, nv_sweep4, nv_sweep8, nv_sweep;
 };
 

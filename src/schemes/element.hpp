@@ -12,6 +12,7 @@ template <class Body>
 auto with_element(Family family, const Body& body) {
     switch (family) {
         case Family::int8:
+        case Family::mxint8:
             return body(Int8{});
         case Family::fp8:
             return body(E4M3{});

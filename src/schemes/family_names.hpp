@@ -24,6 +24,8 @@ constexpr FamilyNames names_of(Family family) {
             return {"int8", "INT8"};
         case Family::fp8:
             return {"fp8", "FP8"};
+        case Family::mxint8:
+            return {"mxint8", "MXINT8"};
     }
     return {};
 }

@@ -14,6 +14,7 @@ namespace {
 
 constexpr Family kMx = Family::mx, kNv = Family::nv, kInteger = Family::integer;
 constexpr Family kZeroed = Family::zeroed, kInt8 = Family::int8, kFp8 = Family::fp8;
+constexpr Family kMxInt8 = Family::mxint8;
 constexpr Scheme kSchemes[] = {
     {"mxfp4", "MXFP4 weights and activations", kMx, 32, true, "ceil7.25", "ceil7.25"},
     {"nvfp4", "NVFP4 weights and activations", kNv, 16, true, "sweep", "sweep"},
@@ -27,6 +28,9 @@ constexpr Scheme kSchemes[] = {
      "absmax"},
     {"fp8", "E4M3 weights and activations, a scale a row and a token", kFp8, 0, true, "absmax",
      "absmax"},
+};
+constexpr Scheme kInputSchemes[] = {
+    {"mxint8", "MXINT8 inputs of weight-only linears", kMxInt8, 32, true, "", "rceil"},
 };
 
 }  // namespace
@@ -44,9 +48,14 @@ const Scheme& find_scheme(std::string_view name) {
     fail("unknown scheme '{}'; choose one of: {}", name, known);
 }
 
+std::span<const Scheme> all_input_schemes() {
+    return kInputSchemes;
+}
+
 float decode_scale(Family family, std::uint16_t bits) {
     switch (family) {
         case Family::mx:
+        case Family::mxint8:
             return E8M0::decode(static_cast<std::uint8_t>(bits));
         case Family::nv:
             return E4M3::decode(static_cast<std::uint8_t>(bits));

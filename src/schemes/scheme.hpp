@@ -9,7 +9,7 @@
 // 16 to an E4M3 scale, divisor 2688 / amax or so. Integer: int4 elements, 32 or 128 to a bf16
 // scale. Zeroed: the same with an int4 zero point beside each scale, which is 0 everywhere else.
 // int8, fp8: int8 or E4M3 elements, a whole row to a bf16 scale; of an input, a row (a token) to
-// an fp32 scale.
+// an fp32 scale. mxint8: int8 elements, 32 to an E8M0 scale, of inputs alone.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@
 
 namespace hb {
 
-enum class Family { mx, nv, integer, zeroed, int8, fp8 };
+enum class Family { mx, nv, integer, zeroed, int8, fp8, mxint8 };
 
 struct Scheme {
     std::string_view name, help;
@@ -30,8 +30,12 @@ struct Scheme {
 
     bool by_row() const { return group == 0; }
     bool zero_points() const { return family == Family::zeroed; }
-    int element_bits() const { return family == Family::int8 || family == Family::fp8 ? 8 : 4; }
-    int scale_bits() const { return family == Family::mx || family == Family::nv ? 8 : 16; }
+    int element_bits() const {
+        return family == Family::int8 || family == Family::fp8 || family == Family::mxint8 ? 8 : 4;
+    }
+    int scale_bits() const {
+        return family == Family::mx || family == Family::nv || family == Family::mxint8 ? 8 : 16;
+    }
     // Without the scales of rows, which count for nothing.
     double bits_per_weight() const {
         const int shared = scale_bits() + (zero_points() ? element_bits() : 0);
@@ -47,6 +51,10 @@ struct Scheme {
 
 std::span<const Scheme> all_schemes();
 const Scheme& find_scheme(std::string_view name);  // throws Error naming the known ones
+
+// What the inputs of a weight-only linear may be rounded to when a model is loaded, whatever the
+// file says; no weights are stored so.
+std::span<const Scheme> all_input_schemes();
 
 // Value of a stored scale: E8M0 or E4M3 byte, or bf16 bits.
 float decode_scale(Family family, std::uint16_t bits);

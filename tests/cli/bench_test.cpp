@@ -110,6 +110,15 @@ TEST_F(Bench, AQuantizedModelSaysItsScheme) {
     ASSERT_TRUE(succeeded(bench({path("out")})));
     EXPECT_EQ(result()["scheme"], "mxfp4");
     EXPECT_EQ(result()["activations"], "ct-round");
+    const Ran refused = bench({path("out"), "--activations", "mxint8"});
+    EXPECT_TRUE(refused.failed_in_one_line());
+    EXPECT_NE(refused.err.find("mxint8"), std::string::npos) << refused.err;
+    ASSERT_TRUE(succeeded(
+        run({"quantize", path("model"), path("a16"), "--scheme", "mxfp4a16", "--recipe", "rtn"})));
+    for (const char* type : {"stored", "mxint8"}) {
+        ASSERT_TRUE(succeeded(bench({path("a16"), "--activations", type})));
+        EXPECT_EQ(result()["activations"], type == std::string("stored") ? "bf16" : type);
+    }
 }
 
 TEST_F(Bench, RandomWeights) {

@@ -11,6 +11,11 @@ namespace {
 
 using Case = std::tuple<const char*, const char*>;  // scheme, table
 
+// "mxfp4a8": mxfp4a16 with its inputs in MXINT8.
+bool in_eight_bits(std::string_view scheme) {
+    return scheme.ends_with("a8");
+}
+
 class Exact : public ::testing::TestWithParam<Case> {
 protected:
     static fs::path root() {
@@ -33,6 +38,7 @@ protected:
     static void TearDownTestSuite() { fs::remove_all(root()); }
 
     static std::string quantized(const std::string& scheme) {
+        if (in_eight_bits(scheme)) return quantized(scheme.substr(0, scheme.size() - 2) + "a16");
         const std::string out = (root() / scheme).string();
         if (!fs::exists(out)) {
             EXPECT_TRUE(
@@ -42,17 +48,22 @@ protected:
         }
         return out;
     }
+    static std::string activations() {
+        return in_eight_bits(std::get<0>(GetParam())) ? "mxint8" : "stored";
+    }
     static std::string texts(const std::string& model, const char* parallel, const char* threads) {
         const Ran ran = run({"run", model, "--prompts", (root() / "prompts.txt").string(), "-n",
-                             "10", "--json-lines", "--parallel", parallel, "--threads", threads});
+                             "10", "--json-lines", "--parallel", parallel, "--threads", threads,
+                             "--activations", activations()});
         EXPECT_TRUE(succeeded(ran));
         return ran.out;
     }
     static Json loss(const std::string& model, const char* threads) {
         const std::string file = (root() / "loss.json").string();
-        EXPECT_TRUE(succeeded(run({"eval", model, "--text", (root() / "text.txt").string(),
-                                   "--reference", (root() / "model").string(), "--window", "64",
-                                   "--threads", threads, "--json", file})));
+        EXPECT_TRUE(
+            succeeded(run({"eval", model, "--text", (root() / "text.txt").string(), "--reference",
+                           (root() / "model").string(), "--window", "64", "--threads", threads,
+                           "--json", file, "--activations", activations()})));
         const Json all = json_in(file);
         return {all["perplexity"], all["kl"], all["top1"]};
     }
@@ -87,7 +98,7 @@ TEST_P(Exact, TextsAndLossAreThoseOfTheReference) {
 
 INSTANTIATE_TEST_SUITE_P(Every, Exact,
                          ::testing::Combine(::testing::Values("mxfp4", "nvfp4", "mxfp4a16",
-                                                              "nvfp4a16"),
+                                                              "nvfp4a16", "mxfp4a8", "nvfp4a8"),
                                             ::testing::Values("avx2", "avx512vnni", "amx")),
                          [](const auto& name) {
                              return std::string(std::get<0>(name.param)) + "_" +

@@ -34,14 +34,15 @@ TEST(Usage, HelpStatesTheContract) {
           "--seed", "--threads", "--resume", "--activations", "--dry-run", "--json"})
         EXPECT_NE(quantize.find(option), std::string::npos) << option;
     for (const char* option : {"--text", "--tokens", "--window", "--reference", "--kl-stride",
-                               "--head", "--kv", "--threads", "--json"})
+                               "--head", "--kv", "--activations", "--threads", "--json"})
         EXPECT_NE(eval.find(option), std::string::npos) << option;
-    for (const char* option : {"MODEL", "--random", "--scheme", "-p,", "-n,", "-t,--threads",
-                               "--parallel", "--kernels", "--repeat", "--head", "--kv", "--json"})
-        EXPECT_NE(bench.find(option), std::string::npos) << option;
     for (const char* option :
-         {"MODEL", "-p,--prompt", "--prompts", "--parallel", "--json-lines", "-n,--count", "--chat",
-          "--system", "--temperature", "--top-p", "--top-k", "--seed", "--stop", "--kv", "--json"})
+         {"MODEL", "--random", "--scheme", "-p,", "-n,", "-t,--threads", "--parallel", "--kernels",
+          "--repeat", "--head", "--kv", "--activations", "--json"})
+        EXPECT_NE(bench.find(option), std::string::npos) << option;
+    for (const char* option : {"MODEL", "-p,--prompt", "--prompts", "--parallel", "--json-lines",
+                               "-n,--count", "--chat", "--system", "--temperature", "--top-p",
+                               "--top-k", "--seed", "--stop", "--kv", "--activations", "--json"})
         EXPECT_NE(generate.find(option), std::string::npos) << option;
 }
 
@@ -75,6 +76,9 @@ INSTANTIATE_TEST_SUITE_P(
         std::vector<std::string>{"bench", "/nowhere", "--head", "Q4_K"},
         std::vector<std::string>{"run", "/nowhere", "-p", "x", "--kv", "int4"},
         std::vector<std::string>{"bench", "/nowhere", "--kv", ""},
+        std::vector<std::string>{"run", "/nowhere", "-p", "x", "--activations", "int8"},
+        std::vector<std::string>{"bench", "--random", "llama-tiny", "--scheme", "mxfp4",
+                                 "--activations", "mxint8"},
         std::vector<std::string>{"eval", "/nowhere", "--text", "a", "--head", ""},
         std::vector<std::string>{"quantize", "/nowhere"},
         std::vector<std::string>{"quantize", "/nowhere", "/tmp/out", "--activations", "tape"},

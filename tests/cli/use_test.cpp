@@ -96,6 +96,33 @@ TEST_F(Use, RunWithKeysInEightBitsDependsOnNeitherThreadsNorNeighbours) {
     EXPECT_EQ(both.out.substr(0, one.out.size()), one.out);
 }
 
+// Against the same weights with bf16 inputs: a loss, a small one, and that of the W4A4 is not.
+TEST_F(Use, ActivationsInEightBitsCostLittle) {
+    const auto quantize = [&](const char* scheme) {
+        const std::string out = path(scheme);
+        EXPECT_TRUE(
+            succeeded(run({"quantize", model(), out, "--scheme", scheme, "--recipe", "rtn"})));
+        return out;
+    };
+    const std::string weights = quantize("mxfp4a16"), both = quantize("mxfp4");
+    const auto loss = [&](const std::string& of, const char* type) {
+        const Ran ran =
+            run({"eval", of, "--text", path("text.txt"), "--window", "64", "--reference", weights,
+                 "--activations", type, "--json", path("eval.json")});
+        EXPECT_TRUE(succeeded(ran));
+        EXPECT_EQ(json_in(folder / "eval.json")["activations"], type);
+        return json_in(folder / "eval.json")["kl"].get<double>();
+    };
+    const double eight = loss(weights, "mxint8");
+    EXPECT_NEAR(loss(weights, "stored"), 0, 1e-9);
+    EXPECT_GT(eight, 1e-7);
+    EXPECT_LT(30 * eight, loss(both, "stored"));
+    ASSERT_TRUE(succeeded(run({"sample", weights, path("a.i32"), "--sequences", "2",
+                               "--sequence-length", "8", "--activations", "mxint8"})));
+    EXPECT_TRUE(run({"run", both, "-p", "a", "--activations", "mxint8"}).failed_in_one_line());
+    EXPECT_TRUE(run({"run", model(), "-p", "a", "--activations", "mxint8"}).failed_in_one_line());
+}
+
 TEST_F(Use, EvalCutsWindowsInOrderWithoutGaps) {
     put(folder / "ids.i32", std::string(100 * 4, '\0'));
     EXPECT_EQ(evaluate({"--tokens", path("ids.i32"), "--window", "32"})["windows"], 3);

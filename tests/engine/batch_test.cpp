@@ -24,26 +24,29 @@ struct Output {
 
 constexpr std::int64_t kContext = 288;
 
-// "NAME" or "NAME_int8", with such keys and values.
+// "NAME" or "NAME_int8", with such keys and values; "SCHEMEa8": weights in it, inputs in MXINT8.
 Decoder decoder_of(const std::string& name, Threads& threads) {
     if (name.ends_with("_int8")) {
         Decoder decoder = decoder_of(name.substr(0, name.size() - 5), threads);
         decoder.kv = KvType::int8;
         return decoder;
     }
-    if (name != "mxfp4" && name != "nvfp4") {
+    const bool eight_bits = name.ends_with("a8");
+    if (name != "mxfp4" && name != "nvfp4" && !eight_bits) {
         Decoder decoder = load_decoder(
             Checkpoint::open(std::string(HALFBYTE_TESTS_DIR) + "/engine/golden/" + name), threads);
         decoder.config.context = kContext;
         return decoder;
     }
-    const Scheme& scheme = find_scheme(name);
+    const Scheme& scheme = find_scheme(eight_bits ? name.substr(0, name.size() - 2) + "a16" : name);
     ModelConfig config = config_of(find_random_shape("llama-tiny"));
     config.context = kContext;
-    return random_decoder(
-        config,
-        {&scheme, "hadamard:16", &find_scale_rule(scheme.activation_rule, scheme.family), 3},
-        threads);
+    RandomModelOptions options{&scheme, "hadamard:16", nullptr, 3};
+    if (eight_bits)
+        options.activations = find_activations("mxint8");
+    else
+        options.activation_rule = &find_scale_rule(scheme.activation_rule, scheme.family);
+    return random_decoder(config, options, threads);
 }
 
 std::vector<std::int32_t> draw_prompt(const ModelConfig& c, std::int64_t length,
@@ -206,7 +209,7 @@ TEST_P(BatchOf, AgreesWithGenerate) {
 
 INSTANTIATE_TEST_SUITE_P(Every, BatchOf,
                          testing::Values("mxfp4", "nvfp4", "llama", "mistral", "qwen2",
-                                         "mxfp4_int8", "mistral_int8"),
+                                         "mxfp4_int8", "mistral_int8", "mxfp4a8", "nvfp4a8"),
                          [](const auto& model) { return model.param; });
 
 class Sharing : public testing::Test {

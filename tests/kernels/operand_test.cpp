@@ -23,6 +23,8 @@ Matrix<float> trying_rows() {
         x(8, c) *= std::exp2(static_cast<float>(static_cast<int>(random.bits() % 40) - 20));
         x(9, c) = static_cast<float>(static_cast<int>(random.bits() % 25) - 12) * .25f;  // ties
         x(10, c) = c % 3 ? -0.f : .5f;
+        x(11, c) = static_cast<float>(c % 32) * (c % 2 ? .5f : -.5f);  // ties of int8, of groups
+        if (c % 32 == 5) x(11, c) = 127.f + .25f * static_cast<float>(c / 32 % 4);
         x(30, c) *= x(30, c) * x(30, c);
         x(31, c) *= 3e37f;
     }
@@ -57,10 +59,11 @@ std::vector<std::string> transform_texts() {
 
 std::vector<std::pair<const Scheme*, ScaleRule>> online_rules() {
     std::vector<std::pair<const Scheme*, ScaleRule>> all;
-    for (const Scheme& scheme : all_schemes())
-        for (const ScaleRule& rule : all_scale_rules())
-            if (scheme.quantized_activations && rule.family == scheme.family && rule.online)
-                all.emplace_back(&scheme, rule);
+    for (const auto schemes : {all_schemes(), all_input_schemes()})
+        for (const Scheme& scheme : schemes)
+            for (const ScaleRule& rule : all_scale_rules())
+                if (scheme.quantized_activations && rule.family == scheme.family && rule.online)
+                    all.emplace_back(&scheme, rule);
     return all;
 }
 

@@ -71,6 +71,13 @@ TEST(FpQuant, Mxfp4ScalesAndValuesAreEqual) {
     }
 }
 
+TEST(MxInt8, IsTheRoundingOfTheSpecification) {
+    const auto g = golden("mxint8.json");
+    const Scheme& scheme = all_input_schemes()[0];
+    expect_equal(round_to_nearest(g.weight, scheme, find_scale_rule("rceil", scheme.family)),
+                 g.json);
+}
+
 struct Known {
     const char *scheme, *rule;
     double normal, laplace;

@@ -20,10 +20,12 @@ struct Case {
 
 std::vector<Case> cases() {
     std::vector<Case> out;
-    for (const Scheme& scheme : all_schemes()) {
-        for (const ScaleRule& rule : all_scale_rules()) {
-            if (rule.family == scheme.family && scheme.name.find("a16") == scheme.name.npos) {
-                out.push_back({scheme, rule});
+    for (const auto schemes : {all_schemes(), all_input_schemes()}) {
+        for (const Scheme& scheme : schemes) {
+            for (const ScaleRule& rule : all_scale_rules()) {
+                if (rule.family == scheme.family && scheme.name.find("a16") == scheme.name.npos) {
+                    out.push_back({scheme, rule});
+                }
             }
         }
     }
@@ -58,7 +60,7 @@ protected:
         for (const auto bits : scales.bits.values) {
             const float scale = decode_scale(scheme.family, bits);
             EXPECT_TRUE(std::isfinite(scale) && scale > 0) << bits;
-            if (scheme.family == Family::mx) {
+            if (scheme.family == Family::mx || scheme.family == Family::mxint8) {
                 EXPECT_TRUE(bits >= 1 && bits <= 254) << bits;
             }
             if (scheme.family == Family::nv) {
@@ -221,6 +223,30 @@ TEST(MxRules, RaiseTheExponentAtTheirThreshold) {
     }
 }
 
+// Largest magnitudes of 64 to just below 127.5 keep the exponent, and no element leaves -127..127.
+TEST(MxInt8Rule, RaisesTheExponentWhereTheLargestWouldBe128) {
+    const ScaleRule& rule = find_scale_rule("rceil", Family::mxint8);
+    for (const int exponent : {-50, 0, 50}) {
+        const auto expect_scale = [&](float largest, int scale, int element) {
+            Matrix<float> x(1, 32);
+            x(0, 7) = -std::ldexp(largest, exponent);
+            const auto bits = rule.choose(x.row(0), nullptr, 32, 1);
+            EXPECT_EQ(bits, 127 + exponent + scale) << largest;
+            const float unit = decode_scale(Family::mxint8, bits);
+            EXPECT_EQ(encode_element(Family::mxint8, x(0, 7) / unit),
+                      static_cast<std::uint8_t>(-element))
+                << largest;
+        };
+        expect_scale(64, 0, 64);
+        expect_scale(126.5f, 0, 126);
+        expect_scale(127, 0, 127);
+        expect_scale(std::nextafter(127.5f, 0.f), 0, 127);
+        expect_scale(127.5f, 1, 64);
+        expect_scale(std::nextafter(128.f, 0.f), 1, 64);
+        expect_scale(128, 1, 64);
+    }
+}
+
 // A group that is nowhere near 0 on one side loses no code to it: the error of a shifted one is
 // that of its range, which a symmetric scale doubles.
 TEST(ZeroPoints, HoldTheRangeOfAGroup) {
@@ -269,6 +295,10 @@ TEST(ScaleRules, AreFoundByNameAndFamily) {
         if (scheme.quantized_activations) {
             EXPECT_TRUE(find_scale_rule(scheme.activation_rule, scheme.family).online);
         }
+    }
+    for (const Scheme& scheme : all_input_schemes()) {
+        EXPECT_TRUE(scheme.quantized_activations && scheme.weight_rule.empty());
+        EXPECT_TRUE(find_scale_rule(scheme.activation_rule, scheme.family).online);
     }
     EXPECT_THAT(
         [] { find_scale_rule("sweep", Family::mx); },

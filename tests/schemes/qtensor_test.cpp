@@ -97,7 +97,9 @@ TEST(Activations, AreElementTimesScaleUnderEveryOnlineRule) {
     const auto x = normal_sample(1, 256, 6);
     for (const ScaleRule& rule : all_scale_rules()) {
         if (!rule.online || rule.row_scale) continue;
-        const Scheme& scheme = find_scheme(rule.family == Family::mx ? "mxfp4" : "nvfp4");
+        const Scheme& scheme = rule.family == Family::mxint8
+                                   ? all_input_schemes()[0]
+                                   : find_scheme(rule.family == Family::mx ? "mxfp4" : "nvfp4");
         const float divisor = rule.divisor(largest_magnitude(x.view()));
         const ActivationQuantizer q{&scheme, &rule, divisor};
         Matrix<float> y(1, 256);

@@ -4,6 +4,10 @@
 ct_mxfp4.json, ct_nvfp4.json   round-to-nearest by compressed-tensors 0.20 (its scales, its packing)
 fp_quant_mx.json               FP-Quant's MXFP4 scale and quotient written out in float64 numpy:
                                scale = 2^(floor(log2(6 * (A / 6))) - 2) / (3/4), stored scale * 3
+mxint8.json                    MXINT8 of OCP MX v1.0 (sections 5.3.4, 6.3) by torch in float64: shared
+                               scale 2^floor(log2 A), twice that where A would round to 2; element
+                               round(64 x / scale), ties to even, as a whole number. `scales` are
+                               of the whole numbers, 2^-6 of OCP's
 
 Needs torch and compressed-tensors. Run in this folder: python make_golden.py
 """
@@ -84,5 +88,20 @@ def fp_quant():
           values=listed(values.astype(np.float32)))
 
 
+def mxint8():
+    w = matrix(4)
+    w[6, :32] = np.arange(-16, 16) + .5  # ties, under largest numbers that keep and raise the scale
+    w[6, 0], w[6, 33], w[6, 65] = -127, np.nextafter(np.float32(127.5), np.float32(0)), -127.5
+    w[7, 32:64] = 0
+    groups = torch.from_numpy(w).double().reshape(ROWS, -1, 32)
+    largest = groups.abs().amax(-1, keepdim=True)
+    exponent = torch.where(largest > 0, torch.frexp(largest).exponent - 1, 6)
+    exponent += torch.round(torch.ldexp(largest, 6 - exponent)) > 127
+    codes = torch.round(torch.ldexp(groups, 6 - exponent)).to(torch.int8)
+    assert codes.abs().max() == 127
+    write("mxint8.json", w, codes=listed(codes.view(torch.uint8)), scales=listed(exponent - 6 + 127))
+
+
 compressed_tensors()
 fp_quant()
+mxint8()
