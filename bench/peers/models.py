@@ -60,8 +60,9 @@ class Maker:
     def requantized(self, type_name):
         tool = os.path.join(self.args.work, 'bin', 'llama-quantize')
         return self.made_by(self.path(self.args.model_name, f'{type_name}.gguf'),
-                            lambda path: [tool, '--allow-requantize', '--pure', self.args.model, path,
-                                          type_name.upper(), str(self.args.threads)])
+                            lambda path: [tool, '--allow-requantize', '--pure', '--token-embedding-type',
+                                          self.args.model_head, '--output-tensor-type', self.args.model_head,
+                                          self.args.model, path, type_name.upper(), str(self.args.threads)])
 
     def quantized(self, scheme):
         """Rounded to nearest, but with the rotations and rules of mr-gptq: those cost time in every pass."""
@@ -77,7 +78,7 @@ class Maker:
 
 
 def ours(args, subject, kernels):
-    subject = [subject] if isinstance(subject, str) else subject
+    subject = [subject, '--head', args.model_head] if isinstance(subject, str) else subject
     return [*args.pin, args.halfbyte, 'bench', *subject, '-p', str(args.prompt), '-n', str(args.decode), '-t',
             str(args.threads), '--repeat', '1', '--kernels', {'avx512': 'avx512vnni'}.get(kernels, kernels), '--json', os.path.join(args.work, 'bench.json')]
 
@@ -109,9 +110,9 @@ def rows_of(args, kernels, failed):
             failed.append({**row, 'why': str(e)})
 
     name = 'random ' + args.shape
-    for scheme in args.schemes:
+    for scheme in args.schemes if not args.only_model else ():
         add('halfbyte', name, scheme, None, ours)
-    for type_name in args.types:
+    for type_name in args.types if not args.only_model else ():
         add('llama.cpp', name, type_name, maker.random, theirs)
     if args.model:
         for scheme in args.schemes:
