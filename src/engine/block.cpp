@@ -70,8 +70,13 @@ const float* bias_of(const Linear& linear) {
     return linear.bias.empty() ? nullptr : linear.bias.data();
 }
 
+Product product_of(const Linear& linear, const Operand& x, View<float> y, bool add = false) {
+    return {x, linear.weight, y, linear.alpha, bias_of(linear), add};
+}
+
 void apply(const Runtime& run, const Linear& linear, const Operand& x, View<float> y, bool add) {
-    gemm(*run.kernels, *run.threads, x, linear.weight, y, linear.alpha, bias_of(linear), add);
+    const Product product = product_of(linear, x, y, add);
+    gemm(*run.kernels, *run.threads, {&product, 1});
 }
 
 void norm_heads(const Runtime& run, const std::vector<float>& weight, View<float> x) {
@@ -109,9 +114,12 @@ void project(const Runtime& run, const Block& block, View<const float> h, const 
     prepare(run, block, 0, h, &norm, own);
     const auto rows = [&](Matrix<float>& m) { return m.view().middle_rows(first, h.rows); };
     const View<float> q = rows(shared.q), k = rows(shared.k), v = rows(shared.v);
-    apply(run, block.linears[kQ], input_of(block.linears[kQ], own), q, false);
-    apply(run, block.linears[kK], input_of(block.linears[kK], own), k, false);
-    apply(run, block.linears[kV], input_of(block.linears[kV], own), v, false);
+    const auto of = [&](int linear, View<float> y) {
+        const Linear& l = block.linears[static_cast<std::size_t>(linear)];
+        return product_of(l, input_of(l, own), y);
+    };
+    const Product products[] = {of(kQ, q), of(kK, k), of(kV, v)};
+    gemm(*run.kernels, *run.threads, products);
     norm_heads(run, block.q_norm, q);
     norm_heads(run, block.k_norm, k);
     rotate_positions(run, pass, first, q);

@@ -133,6 +133,16 @@ void prepare_operand(const Kernels& kernels, Threads& threads, View<const float>
 // scales of rows or columns, alpha * acc is ((alpha * b.scales) * acc) * a.scales.
 void gemm(const Kernels& kernels, Threads& threads, const Operand& a, const PackedMatrix& b,
           View<float> c, float alpha = 1, const float* bias = nullptr, bool add = false);
+// Several of them at once, which must not read what another one writes.
+struct Product {
+    const Operand& a;
+    const PackedMatrix& b;
+    View<float> c;
+    float alpha = 1;
+    const float* bias = nullptr;
+    bool add = false;
+};
+void gemm(const Kernels& kernels, Threads& threads, std::span<const Product> products);
 
 // One side of a gated product: alpha * a b^T + bias, rounded as gemm() rounds it.
 struct Factor {
