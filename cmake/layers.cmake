@@ -50,7 +50,7 @@ hb_layer(calibration USES core formats schemes transforms kernels quantizers rec
          report)
 hb_layer(eval USES core io text model engine)
 hb_layer(report USES core)
-hb_layer(study USES core formats schemes transforms)
+hb_layer(study USES core formats schemes transforms io model)
 hb_layer(cli USES core formats schemes transforms kernels quantizers recipes io text model layouts
          doctor engine calibration eval report study LINKS CLI11::CLI11)
 

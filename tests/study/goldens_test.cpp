@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Figures that were simulated by another program, of 60,000 groups of 32 numbers (its standard
-// error: .5 %).
+// Figures that were simulated by another program, of 60,000 groups of 32 numbers, their
+// standard error .5 %.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -24,7 +24,7 @@ constexpr Golden kGoldens[] = {
     {"e8m0", "rceil", 32, .01362, .01746, .01750},
     {"e8m0", "ceil7.25", 32, .01255, .01505, .01504},
     {"e8m0", "mse", 32, .01251, .0150, .0150},
-    {"e8m0", "quest", 32, .0235, .0554, .0575},
+    {"e8m0", "quest", 32, .0237, .0529, .0555},
     {"fp32", "absmax", 32, .01020, .01050, .01036},
     {"fp32", "mse", 32, .00783, .00861, .00859},
     {"e4m3", "absmax", 16, .00905, .00857, .00851},
