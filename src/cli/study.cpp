@@ -23,8 +23,7 @@ struct StudyArguments {
 void study_formats_command(StudyArguments a) {
     Threads threads(a.threads);
     std::vector<Sample> weights;
-    if (!a.model.empty())
-        weights = weight_samples(Checkpoint::open(a.model), a.options.samples);
+    if (!a.model.empty()) weights = weight_samples(Checkpoint::open(a.model), a.options.samples);
     FormatStudy study;
     {
         ProgressBar bar("study");

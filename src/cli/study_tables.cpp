@@ -11,12 +11,8 @@
 namespace hb {
 namespace {
 
-std::string number(double value) {
-    return fmt::format("{:.5g}", value);
-}
-
-double rounded(double value) {  // to the five digits that are written
-    return std::strtod(number(value).c_str(), nullptr);
+double rounded(double value, int digits) {
+    return std::strtod(fmt::format("{:.{}g}", value, digits).c_str(), nullptr);
 }
 
 std::vector<std::string> names_of(const ScaleChoice& c) {
@@ -89,64 +85,72 @@ Table verdicts(const std::vector<Crossover>& all, const Name& name, const Wanted
     return table;
 }
 
-Json row_json(const FormatRow& r) {
-    return {{"sample", r.sample},
-            {"element", r.choice->element},
-            {"scale", r.choice->scale},
-            {"rule", r.choice->rule},
-            {"rotation", rotation_name(r.rotation)},
-            {"kurtosis", rounded(r.kurtosis)}};
+std::string title_of(const ScaleChoice& c) {
+    return fmt::format("{}", fmt::join(names_of(c), " "));
 }
 
-// Rows that differ in their group size alone become one entry.
-Json rows_json(const std::vector<FormatRow>& rows) {
+// An entry for each sample and rotation: arrays by group size.
+Json rows_json(const FormatStudy& study) {
     Json all = Json::array();
-    for (const std::string& sample : samples_of(rows)) {
-        for (const int rotation : kStudyRotations) {
-            for (const ScaleChoice& choice : all_scale_choices()) {
-                Json entry;
-                for (const int group : kStudyGroups) {
-                    const FormatRow* row = find_row(rows, sample, choice, group, rotation);
-                    if (!row) continue;
-                    if (entry.empty()) entry = row_json(*row);
-                    entry["groups"].push_back(group);
-                    entry["relative_mse"].push_back(rounded(row->loss.relative_mse));
-                    entry["standard_error"].push_back(rounded(row->loss.standard_error));
-                    entry["top_error"].push_back(rounded(row->loss.top_error));
-                    entry["top_mse"].push_back(rounded(row->loss.top_mse));
-                }
-                if (!entry.empty()) all.push_back(entry);
-            }
-        }
+    for (const FormatRow& row : study.rows) {
+        const std::string rotation = rotation_name(row.rotation);
+        if (all.empty() || all.back()["sample"] != row.sample || all.back()["rotation"] != rotation)
+            all.push_back({{"sample", row.sample},
+                           {"rotation", rotation},
+                           {"kurtosis", rounded(row.kurtosis, 4)},
+                           {"groups", Json::array()}});
+        Json& entry = all.back();
+        if (entry["groups"].empty() || entry["groups"].back() != row.group)
+            entry["groups"].push_back(row.group);
+        Json& of_choice = entry["scales"][title_of(*row.choice)];
+        of_choice["relative_mse"].push_back(rounded(row.loss.relative_mse, 4));
+        of_choice["standard_error"].push_back(rounded(row.loss.standard_error, 2));
+        of_choice["top_error"].push_back(rounded(row.loss.top_error, 3));
+        of_choice["top_mse"].push_back(rounded(row.loss.top_mse, 3));
     }
     return all;
 }
 
+// An entry for each rotation, and group size if they are along kurtosis.
 Json crossovers_json(const std::vector<Crossover>& crossovers) {
     Json all = Json::array();
     for (const Crossover& c : crossovers) {
-        Json entry;
-        if (!c.sample.empty()) entry["sample"] = c.sample;
-        entry["element"] = c.choice->element;
-        entry["scale"] = c.choice->scale;
-        entry["rule"] = c.choice->rule;
-        entry["rotation"] = rotation_name(c.rotation);
-        if (c.group > 0) entry["group"] = c.group;
-        entry["verdict"] = c.verdict;
-        for (const RatioPoint& p : c.points) {
-            entry[c.group > 0 ? "kurtosis" : "groups"].push_back(p.at);
-            entry["ratio"].push_back(rounded(p.ratio));
-        }
-        all.push_back(entry);
+        Json key;
+        key["rotation"] = rotation_name(c.rotation);
+        if (c.group > 0) key["group"] = c.group;
+        if (!c.sample.empty()) key["sample"] = c.sample;
+        auto entry = std::ranges::find_if(all, [&](const Json& other) {
+            return std::ranges::all_of(key.items(), [&](const auto& item) {
+                return other.value(item.key(), Json()) == item.value();
+            });
+        });
+        if (entry == all.end()) entry = all.insert(all.end(), key);
+        Json& of_choice = (*entry)["scales"][title_of(*c.choice)];
+        of_choice["verdict"] = c.verdict;
+        if (c.group == 0) continue;  // along group sizes the ratios are those of the rows
+        for (const RatioPoint& p : c.points) of_choice["ratio"].push_back(rounded(p.ratio, 4));
     }
     return all;
 }
 
+std::string text_of(const Json& value) {
+    return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+// A choice in one line.
 std::string in_lines(const Json& entries) {
     std::string text;
-    for (const Json& entry : entries)
-        text += fmt::format("{}\n    {}", text.empty() ? "" : ",",
-                            entry.dump(-1, ' ', false, Json::error_handler_t::replace));
+    for (Json entry : entries) {
+        const Json scales = entry["scales"];
+        entry.erase("scales");
+        std::string head = text_of(entry);
+        head.pop_back();
+        std::string lines;
+        for (const auto& [name, figures] : scales.items())
+            lines += fmt::format("{}\n      {}: {}", lines.empty() ? "" : ",", text_of(name),
+                                 text_of(figures));
+        text += fmt::format("{}\n    {},\"scales\":{{{}}}}}", text.empty() ? "" : ",", head, lines);
+    }
     return "[" + text + "\n  ]";
 }
 
@@ -181,20 +185,19 @@ std::string format_study_csv(const FormatStudy& study) {
         "sample,element,scale,rule,rotation,group,kurtosis,relative_mse,standard_error,top_error,"
         "top_mse\n";
     for (const FormatRow& r : study.rows)
-        text += fmt::format("{},{},{},{},{},{},{},{},{},{},{}\n", r.sample, r.choice->element,
-                            r.choice->scale, r.choice->rule, rotation_name(r.rotation), r.group,
-                            number(r.kurtosis), number(r.loss.relative_mse),
-                            number(r.loss.standard_error), number(r.loss.top_error),
-                            number(r.loss.top_mse));
+        text += fmt::format("{},{},{},{},{},{},{:.5g},{:.6g},{:.3g},{:.6g},{:.6g}\n", r.sample,
+                            r.choice->element, r.choice->scale, r.choice->rule,
+                            rotation_name(r.rotation), r.group, r.kurtosis, r.loss.relative_mse,
+                            r.loss.standard_error, r.loss.top_error, r.loss.top_mse);
     return text;
 }
 
 std::string format_study_json(const FormatStudy& study, const Json& what) {
     std::string text = "{\n";
     for (const auto& [key, value] : what.items())
-        text += fmt::format("  \"{}\": {},\n", key,
-                            value.dump(-1, ' ', false, Json::error_handler_t::replace));
-    return text + "  \"rows\": " + in_lines(rows_json(study.rows)) +
+        text += fmt::format("  \"{}\": {},\n", key, text_of(value));
+    text += fmt::format("  \"kurtoses\": [{}],\n", fmt::join(kStudyKurtoses, ","));
+    return text + "  \"rows\": " + in_lines(rows_json(study)) +
            ",\n  \"by_group\": " + in_lines(crossovers_json(study.by_group)) +
            ",\n  \"by_kurtosis\": " + in_lines(crossovers_json(study.by_kurtosis)) + "\n}\n";
 }

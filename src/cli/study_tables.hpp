@@ -11,8 +11,8 @@ namespace hb {
 
 std::string format_study_text(const FormatStudy& study);
 std::string format_study_csv(const FormatStudy& study);  // one line a row, a head line first
-// {what..., "rows": [...], "by_group": [...], "by_kurtosis": [...]}, an entry of an array in one
-// line. Figures of neighbouring group sizes, or of rising kurtosis, are one array.
+// {what..., "rows": arrays by group size for each sample, rotation and choice, "by_group" and
+// "by_kurtosis": what a rotation does, for each choice}
 std::string format_study_json(const FormatStudy& study, const Json& what);
 
 }  // namespace hb

@@ -24,8 +24,8 @@ RatioPoint ratio_of(double at, const Loss& with, const Loss& without) {
 }
 
 int side(const RatioPoint& p) {  // 1 helps, -1 hurts, 0 cannot be told
-    if (p.ratio < 1 - 2 * p.standard_error) return 1;
-    return p.ratio > 1 + 2 * p.standard_error ? -1 : 0;
+    if (p.ratio < 1 - 3 * p.standard_error) return 1;
+    return p.ratio > 1 + 3 * p.standard_error ? -1 : 0;
 }
 
 double crossing(const RatioPoint& a, const RatioPoint& b) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where a rotation stops helping: the ratio of the relative MSE with it to the one without, along
-// group sizes or along the kurtosis of what is rotated. A ratio within two standard errors of 1
+// group sizes or along the kurtosis of what is rotated. A ratio within three standard errors of 1
 // says nothing; between two neighbours that say opposite things the turn is where the straight line
 // through log ratio against the log of the place crosses 0.
 #pragma once

@@ -87,8 +87,8 @@ Loss measure_loss(View<const float> x, View<const float> y, int group) {
     }
     loss.standard_error = std::sqrt(squares) / all.energy;
     loss.top_mse = all.top_error / all.top_energy;
-    loss.top_error = all.top_relative / (static_cast<double>(x.rows) *
-                                         static_cast<double>(x.cols / group));
+    loss.top_error =
+        all.top_relative / (static_cast<double>(x.rows) * static_cast<double>(x.cols / group));
     return loss;
 }
 

@@ -42,7 +42,7 @@ Sample draw_generalized_normal(double kurtosis, std::int64_t count, std::uint64_
                                Threads& threads);
 double generalized_normal_shape(double kurtosis);  // b; kurtosis from 3 to 1000
 
-float spread_factor(std::int64_t row);        // 2^u, in [1, 2)
-double kurtosis(View<const float> x);         // mean x^4 / (mean x^2)^2; 0 of zeros
+float spread_factor(std::int64_t row);  // 2^u, in [1, 2)
+double kurtosis(View<const float> x);   // mean x^4 / (mean x^2)^2; 0 of zeros
 
 }  // namespace hb

@@ -92,8 +92,7 @@ void round_by_step(View<const float> x, const ScaleChoice& choice, int group, Th
                 const float* from = x.row(r) + c;
                 const bool zero = largest_magnitude(from, group) == 0;
                 const float step = zero ? 1 : choice.step(from, group);
-                for (int i = 0; i < group; ++i)
-                    y(r, c + i) = E2M1::round(from[i] / step) * step;
+                for (int i = 0; i < group; ++i) y(r, c + i) = E2M1::round(from[i] / step) * step;
             }
         }
     });
