@@ -55,7 +55,9 @@ std::vector<Turn> find_turns(const std::vector<RatioPoint>& points, std::string&
     for (const RatioPoint& p : points) {
         if (side(p) == 0) continue;
         const char* word = side(p) > 0 ? "helps" : "hurts";
-        if (!last) verdict = word;
+        if (!last)
+            verdict =
+                &p == &points.front() ? word : fmt::format("even, {} from {:.3g}", word, p.at);
         if (last && side(*last) != side(p)) {
             turns.push_back({crossing(*last, p), side(p) > 0});
             verdict += fmt::format(", {} from {:.3g}", word, turns.back().at);

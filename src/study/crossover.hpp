@@ -27,7 +27,7 @@ struct Crossover {
     int group = 0;  // 0 along group sizes
     int rotation = 1;
     std::vector<RatioPoint> points;  // by rising place
-    std::string verdict;             // "helps", "hurts", "even", "hurts, helps from 6.2"
+    std::string verdict;             // "helps", "even, hurts from 20", "hurts, helps from 6.2"
     std::vector<Turn> turns;
 };
 

@@ -51,6 +51,8 @@ TEST(Turns, LieWhereTheLineCrosses) {
     EXPECT_EQ(verdict, "even");
     EXPECT_TRUE(find_turns({{8, 1.2, .01}, {16, 1.1, .01}}, verdict).empty());
     EXPECT_EQ(verdict, "hurts");
+    EXPECT_TRUE(find_turns({{8, 1.01, .01}, {16, .8, .01}}, verdict).empty());
+    EXPECT_EQ(verdict, "even, helps from 16");
     const auto turns =
         find_turns({{8, 2, .01}, {16, 1, .01}, {32, .5, .01}, {64, 2, .01}}, verdict);
     ASSERT_EQ(turns.size(), 2u);
