@@ -82,6 +82,20 @@ TEST(StudyLaws, ARotationLeavesNormalNumbersNormal) {
     }
 }
 
+// The excess over 3 of a sum of n independent numbers is the n-th part of theirs.
+TEST(StudyLaws, ARotationDividesTheExcessKurtosis) {
+    Threads threads(2);
+    const auto rows = study_sample(
+        draw_sample(all_distributions()[1], 1 << 18, 5, threads),
+        [](const ScaleChoice& choice, int group, int) {
+            return group == 32 && &choice == &find_scale_choice("e8m0", "ocp");
+        },
+        threads);
+    ASSERT_EQ(rows.size(), std::size(kStudyRotations));
+    for (const FormatRow& row : rows)
+        EXPECT_NEAR(row.kurtosis, 3 + 3. / row.rotation, row.rotation == 1 ? .2 : .05);
+}
+
 TEST(StudyLaws, ThreadsChangeNoBit) {
     FormatStudyOptions options;
     options.samples = 2048;
