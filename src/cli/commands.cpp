@@ -14,7 +14,7 @@
 namespace hb {
 namespace {
 
-constexpr std::array<Command, 9> kCommands = {{
+constexpr std::array<Command, 10> kCommands = {{
     {"quantize", "turn a model into a 4-bit checkpoint", define_quantize},
     {"eval", "perplexity, and KL and top-1 agreement against a reference", define_eval},
     {"run", "generate text from a prompt", define_run},
@@ -22,6 +22,7 @@ constexpr std::array<Command, 9> kCommands = {{
     {"inspect", "architecture, scheme, tensors and bits per weight of a model", define_inspect},
     {"convert", "the same model in another layout, exactly, with a proof", define_convert},
     {"doctor", "what is wrong with a finished checkpoint of anyone's, and the cure", define_doctor},
+    {"study", "what number formats and scale rules lose, in theory", define_study},
     {"list", "what can be named: schemes, scale rules, transforms, recipes, layouts, ...",
      define_list},
     {"sample", "write token rows drawn from a model, for calibration or evaluation", define_sample},

@@ -32,6 +32,7 @@ Action define_bench(CLI::App& app);
 Action define_inspect(CLI::App& app);
 Action define_convert(CLI::App& app);
 Action define_doctor(CLI::App& app);
+Action define_study(CLI::App& app);
 Action define_list(CLI::App& app);
 Action define_sample(CLI::App& app);
 

@@ -83,6 +83,9 @@ INSTANTIATE_TEST_SUITE_P(
         std::vector<std::string>{"quantize", "/nowhere"},
         std::vector<std::string>{"quantize", "/nowhere", "/tmp/out", "--activations", "tape"},
         std::vector<std::string>{"quantize", "/nowhere", "/tmp/out", "--sequences", "-3"},
+        std::vector<std::string>{"study"}, std::vector<std::string>{"study", "colours"},
+        std::vector<std::string>{"study", "formats", "--samples", "3"},
+        std::vector<std::string>{"study", "formats", "--model", "/nowhere"},
         std::vector<std::string>{"sample", "/nowhere"}));
 
 TEST(List, EveryKindHasNamesAndHelp) {
