@@ -69,7 +69,7 @@ Json figures_json(const TaskScore& score) {
 }
 
 double recovery(double value, double reference) {
-    return 100 * value / reference;
+    return 100 * (value / reference);
 }
 
 Json task_json(const TaskScore& score, const TaskScore* reference) {
