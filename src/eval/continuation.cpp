@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/error.hpp"
+#include "io/strict_json.hpp"
 #include "text/python_text.hpp"
 
 namespace hb {
@@ -39,7 +40,8 @@ Continuation encode_continuation(const Tokenizer& tokenizer, const ModelConfig& 
         split = 1;
     }
     if (split == 0 || split >= c.tokens.size())
-        fail("{}: the continuation '{}' adds no token to its context", where, continuation);
+        fail("{}: the continuation '{}' adds no token to its context", where,
+             printable(continuation));
     c.scored = static_cast<std::int64_t>(c.tokens.size() - split);
     if (c.scored > config.context)
         fail("{}: a continuation of {} tokens; the model's context holds {}", where, c.scored,

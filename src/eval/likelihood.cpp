@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::int64_t kHeadRows = 192;  // rows of logits in memory at a time
 
+using Group = std::span<const Continuation>;  // of one item
+
 // The tokens that the model reads: the last one is only predicted.
 std::span<const std::int32_t> input_of(const Continuation& c) {
     return std::span(c.tokens).first(c.tokens.size() - 1);
@@ -20,7 +22,7 @@ std::int64_t size_of(std::span<const std::int32_t> tokens) {
 }
 
 // Length of what all inputs of an item begin with.
-std::int64_t shared_length(const ItemContinuations& item) {
+std::int64_t shared_length(Group item) {
     const auto first = input_of(item[0]);
     auto shared = first.size();
     for (const Continuation& c : item) {
@@ -33,10 +35,23 @@ std::int64_t shared_length(const ItemContinuations& item) {
     return static_cast<std::int64_t>(shared);
 }
 
-std::int64_t positions_of(const ItemContinuations& item) {
+std::int64_t positions_of(Group item) {
     std::int64_t positions = 0;
     for (const Continuation& c : item) positions += (size_of(input_of(c)) + 31) / 32 * 32;
     return positions;
+}
+
+// Items, and parts of those that would take more than `most` positions.
+std::vector<Group> cut_items(std::span<const ItemContinuations> items, std::int64_t most) {
+    std::vector<Group> groups;
+    for (const Group item : items)
+        for (std::size_t first = 0, end = 0; first < item.size(); first = end) {
+            std::int64_t positions = 0;
+            do positions += positions_of(item.subspan(end++, 1));
+            while (end < item.size() && positions + positions_of(item.subspan(end, 1)) <= most);
+            groups.push_back(item.subspan(first, end - first));
+        }
+    return groups;
 }
 
 // A continuation in the two passes: its rows [0, shared) begin at row `first` of the first pass,
@@ -61,13 +76,13 @@ struct Run {
 };
 
 // Both passes over some items; a place for each continuation.
-std::vector<Place> run_passes(Run& run, std::span<const ItemContinuations> items) {
+std::vector<Place> run_passes(Run& run, std::span<const Group> items) {
     std::vector<Sequence> roots;
     std::vector<Request> requests;
     std::vector<Place> places;
     roots.reserve(items.size());
     std::int64_t row = 0;
-    for (const ItemContinuations& item : items) {
+    for (const Group item : items) {
         const std::int64_t shared = shared_length(item);
         roots.push_back(make_sequence(run.decoder, shared));
         for (std::size_t i = 0; i < item.size(); ++i) places.push_back({row, shared, 0});
@@ -139,12 +154,12 @@ void score(Run& run, std::span<Target> targets) {
     }
 }
 
-void score_items(Run& run, std::span<const ItemContinuations> items, std::vector<Likelihood>& out) {
+void score_items(Run& run, std::span<const Group> items, std::vector<Likelihood>& out) {
     const auto places = run_passes(run, items);
     std::vector<Target> targets;
     std::vector<std::size_t> owner;  // of a target, among the continuations
     std::size_t at = 0;
-    for (const ItemContinuations& item : items)
+    for (const Group item : items)
         for (const Continuation& c : item) {
             const Place& place = places[at];
             for (std::int64_t i = c.begin() - 1; i + 1 < c.begin() + c.scored; ++i) {
@@ -179,16 +194,15 @@ std::vector<Likelihood> log_likelihoods(const Decoder& decoder, const Kernels& k
                                         const LikelihoodOptions& options) {
     Run run{decoder, kernels, threads, {}, {}, {}, {}, {}};
     std::vector<Likelihood> out;
-    for (std::size_t first = 0; first < items.size();) {
-        std::int64_t positions = positions_of(items[first]);
-        std::size_t end = first + 1;
-        while (end < items.size() && positions + positions_of(items[end]) <= options.positions)
-            positions += positions_of(items[end++]);
-        score_items(run, items.subspan(first, end - first), out);
-        first = end;
+    const std::vector<Group> groups = cut_items(items, 4 * options.positions);
+    for (std::size_t first = 0, end = 0; first < groups.size(); first = end) {
+        std::int64_t positions = 0;
+        do positions += positions_of(groups[end++]);
+        while (end < groups.size() && positions + positions_of(groups[end]) <= options.positions);
+        score_items(run, std::span(groups).subspan(first, end - first), out);
         if (options.progress)
-            options.progress(static_cast<std::int64_t>(first),
-                             static_cast<std::int64_t>(items.size()));
+            options.progress(static_cast<std::int64_t>(end),
+                             static_cast<std::int64_t>(groups.size()));
     }
     return out;
 }

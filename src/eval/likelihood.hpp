@@ -22,7 +22,7 @@ struct Likelihood {
 };
 
 struct LikelihoodOptions {
-    std::int64_t positions = 2048;  // of keys and values in memory; one item may need more
+    std::int64_t positions = 2048;  // of keys and values in memory; four times that for one item
     std::function<void(std::int64_t done, std::int64_t total)> progress;
 };
 

@@ -7,7 +7,7 @@ usage: oracle_tasks.py MODEL DATA --halfbyte BINARY [--tasks a,b] [--limit 200] 
 MODEL is a Hugging Face folder, DATA the folder that --task-data names. The harness (package lm-eval, with
 torch and transformers) reads each file through a local task configuration that is written here, in fp32. All
 log-likelihoods must agree to 1e-3 of their size, acc, acc_norm and acc_bytes of every item must be the same, and so
-must the figures with their standard errors. --keep holds the harness's items: what lies there is not computed again.
+must the figures with their standard errors. --limit 0 is all items. --keep holds the harness's items: what lies there is not computed again.
 --only-harness writes them and stops. Exit status 0: all the same; 1: a difference, each on a line."""
 import argparse, json, math, os, subprocess, sys, tempfile
 
@@ -58,7 +58,7 @@ def run_harness(model, data, names, limit):
                 json.dump(config, out)  # JSON is YAML
         result = lm_eval.simple_evaluate(
             model='hf', model_args={'pretrained': model, 'dtype': 'float32', 'device': 'cpu'},
-            tasks=['local_' + name for name in names], limit=limit, batch_size=8, bootstrap_iters=100,
+            tasks=['local_' + name for name in names], limit=limit or None, batch_size=8, bootstrap_iters=100,
             task_manager=TaskManager(include_path=folder, include_defaults=False))
     found = {}
     for name in names:
