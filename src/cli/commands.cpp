@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::array<Command, 10> kCommands = {{
     {"quantize", "turn a model into a 4-bit checkpoint", define_quantize},
-    {"eval", "perplexity, and KL and top-1 agreement against a reference", define_eval},
+    {"eval", "perplexity, KL and top-1 agreement with a reference; tasks", define_eval},
     {"run", "generate text from a prompt", define_run},
     {"bench", "speed of a model, or of random weights, beside the machine's limits", define_bench},
     {"inspect", "architecture, scheme, tensors and bits per weight of a model", define_inspect},

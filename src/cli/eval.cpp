@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // halfbyte eval MODEL: the file's tokens are cut into windows in order and without gaps; a last
-// shorter window is dropped unless it is the only one.
+// shorter window is dropped unless it is the only one. --tasks is in eval_tasks.cpp.
 #include <algorithm>
 #include <memory>
 #include <optional>
 
 #include "calibration/dataset.hpp"
 #include "cli/commands.hpp"
+#include "cli/eval_tasks.hpp"
 #include "cli/options.hpp"
 #include "cli/terminal.hpp"
 #include "core/error.hpp"
@@ -17,12 +18,11 @@
 namespace hb {
 namespace {
 
-struct EvalArguments {
-    std::string model, reference, head, kv, activations;
-    std::filesystem::path text, tokens, json;
+struct EvalArguments : EvalModels {
+    std::filesystem::path text, tokens;
+    TaskArguments tasks;
     std::int64_t window = 2048;
     EvalOptions options;
-    int threads = 1;
 
     const std::filesystem::path& data() const { return tokens.empty() ? text : tokens; }
 };
@@ -128,22 +128,25 @@ Action define_eval(CLI::App& app) {
     data->add_option("--text", a->text, "a text, or .jsonl with a field text")->type_name("FILE");
     data->add_option("--tokens", a->tokens, "token ids, .i32 (little-endian int32)")
         ->type_name("FILE");
+    add_task_options(app, *data, a->tasks);
     data->require_option(1);
     app.add_option("--window", a->window, "tokens in a window; each starts with an empty context")
         ->check(between(2, 1 << 24))
+        ->excludes("--tasks")
         ->capture_default_str();
     app.add_option("--reference", a->reference,
-                   "the model to compare with: adds KL and top-1 agreement")
+                   "the model to compare with: adds KL and top-1 agreement, or recovery")
         ->type_name("MODEL");
     app.add_option("--kl-stride", a->options.kl_stride, "compare every n-th window")
         ->check(between(1, 1 << 24))
+        ->excludes("--tasks")
         ->capture_default_str();
     add_head(app, a->head);
     add_kv(app, a->kv);
     add_activations(app, a->activations);
     add_threads(app, a->threads);
     add_json(app, a->json);
-    return [a] { eval_command(*a); };
+    return [a] { a->tasks.tasks.empty() ? eval_command(*a) : eval_tasks(*a, a->tasks); };
 }
 
 }  // namespace hb

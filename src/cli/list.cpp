@@ -7,6 +7,7 @@
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
 #include "cli/terminal.hpp"
+#include "eval/tasks.hpp"
 #include "layouts/layout.hpp"
 #include "model/config.hpp"
 #include "recipes/recipe.hpp"
@@ -74,6 +75,13 @@ Json list_layouts() {
     return rows;
 }
 
+Json list_tasks() {
+    Json rows = Json::array();
+    for (const Task& t : all_tasks())
+        rows.push_back({{"name", t.name}, {"file", t.file}, {"help", t.help}});
+    return rows;
+}
+
 struct Kind {
     const char* name;
     Json (*rows)();
@@ -83,7 +91,8 @@ constexpr Kind kKinds[] = {{"schemes", list_schemes},
                            {"transforms", list_transforms},
                            {"recipes", list_recipes},
                            {"architectures", list_architectures},
-                           {"layouts", list_layouts}};
+                           {"layouts", list_layouts},
+                           {"tasks", list_tasks}};
 
 std::string cell(const Json& value) {
     return value.is_string()         ? value.get<std::string>()
@@ -120,7 +129,7 @@ Action define_list(CLI::App& app) {
     std::vector<std::string> names;
     for (const Kind& kind : kKinds) names.emplace_back(kind.name);
     app.add_option("KIND", a->kind,
-                   "schemes, scale-rules, transforms, recipes, architectures or layouts")
+                   "schemes, scale-rules, transforms, recipes, architectures, layouts or tasks")
         ->required()
         ->check(CLI::IsMember(names));
     add_json(app, a->json);

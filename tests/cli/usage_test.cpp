@@ -33,8 +33,9 @@ TEST(Usage, HelpStatesTheContract) {
           "--activation-scales", "--calibration", "--sequences", "--sequence-length", "--ignore",
           "--seed", "--threads", "--resume", "--activations", "--dry-run", "--json"})
         EXPECT_NE(quantize.find(option), std::string::npos) << option;
-    for (const char* option : {"--text", "--tokens", "--window", "--reference", "--kl-stride",
-                               "--head", "--kv", "--activations", "--threads", "--json"})
+    for (const char* option :
+         {"--text", "--tokens", "--tasks", "--task-data", "--limit", "--items", "--window",
+          "--reference", "--kl-stride", "--head", "--kv", "--activations", "--threads", "--json"})
         EXPECT_NE(eval.find(option), std::string::npos) << option;
     for (const char* option :
          {"MODEL", "--random", "--scheme", "-p,", "-n,", "-t,--threads", "--parallel", "--kernels",
@@ -64,6 +65,12 @@ INSTANTIATE_TEST_SUITE_P(
         std::vector<std::string>{"eval", "/nowhere"},
         std::vector<std::string>{"eval", "/nowhere", "--text", "a", "--tokens", "b"},
         std::vector<std::string>{"eval", "/nowhere", "--text", "a", "--window", "1"},
+        std::vector<std::string>{"eval", "/nowhere", "--text", "a", "--limit", "1"},
+        std::vector<std::string>{"eval", "/nowhere", "--tasks", "piqa"},
+        std::vector<std::string>{"eval", "/nowhere", "--tasks", "piqa", "--task-data", "/nowhere"},
+        std::vector<std::string>{"eval", "/nowhere", "--tasks", "pi", "--task-data", "/nowhere"},
+        std::vector<std::string>{"eval", "/nowhere", "--tasks", "piqa", "--task-data", "/nowhere",
+                                 "--window", "64"},
         std::vector<std::string>{"eval", "/nowhere", "--text", "a", "--threads", "0"},
         std::vector<std::string>{"eval", "/nowhere", "--text", "a", "--json", "/no/folder/x.json"},
         std::vector<std::string>{"list", "schemes", "--json", "/dev/null"},
