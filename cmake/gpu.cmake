@@ -28,7 +28,7 @@ if(HALFBYTE_GPU)
     endif()
     # As on the CPU: an fma happens only where it is written, and subnormal numbers count.
     add_library(hb_gpu_options INTERFACE)
-    set(flags --expt-relaxed-constexpr -fmad=false -Xcompiler=-ffp-contract=off,-Wall,-Wextra,-Wshadow
+    set(flags --expt-relaxed-constexpr -fmad=false -Xcompiler=-ffp-contract=off,-march=x86-64-v3,-Wall,-Wextra,-Wshadow,-Wno-unknown-pragmas
         -Xcudafe=--display_error_number)
     if(HALFBYTE_WARNINGS_AS_ERRORS)
         list(APPEND flags -Werror=all-warnings)
@@ -38,6 +38,9 @@ if(HALFBYTE_GPU)
 
     add_library(halfbyte_gpu STATIC
         src/gpu/copy.cu
+        src/gpu/quantize.cu
+        src/gpu/rotate_mx.cu
+        src/gpu/rotate_nv.cu
     )
     target_link_libraries(halfbyte_gpu PUBLIC hb_gpu_options)
 endif()

@@ -63,5 +63,6 @@ private:
 double cublas_bf16(Bench& bench, std::int64_t m, std::int64_t n, std::int64_t k);
 
 void bench_copy(Bench& bench);
+void bench_quantize(Bench& bench);
 
 }  // namespace hb::gpu

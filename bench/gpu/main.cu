@@ -14,6 +14,7 @@ struct Entry {
 
 constexpr Entry kBenchmarks[] = {
     {"copy", hb::gpu::bench_copy},  // first and always: others' floors are in its measure
+    {"quantize", hb::gpu::bench_quantize},
 };
 
 }  // namespace

@@ -8,20 +8,20 @@
 #include <cstdint>
 
 #ifdef __CUDACC__
-#define HB_BOTH __host__ __device__
+#define HB_HOST_DEVICE __host__ __device__
 #else
-#define HB_BOTH
+#define HB_HOST_DEVICE
 #endif
 
 namespace hb::gpu {
 
-HB_BOTH constexpr std::int64_t swizzled_place(std::int64_t row, std::int64_t group,
+HB_HOST_DEVICE constexpr std::int64_t swizzled_place(std::int64_t row, std::int64_t group,
                                               std::int64_t groups) {
     const std::int64_t tile = row / 128 * ((groups + 3) / 4) + group / 4, in = row % 128;
     return tile * 512 + in % 32 * 16 + in / 32 * 4 + group % 4;
 }
 
-HB_BOTH constexpr std::int64_t swizzled_bytes(std::int64_t rows, std::int64_t groups) {
+HB_HOST_DEVICE constexpr std::int64_t swizzled_bytes(std::int64_t rows, std::int64_t groups) {
     return (rows + 127) / 128 * ((groups + 3) / 4) * 512;
 }
 
