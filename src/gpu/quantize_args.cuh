@@ -22,16 +22,21 @@ struct QuantizeArgs {
     bool swizzled;
 };
 
-// Sixteen bytes of 8 bf16 each.
+// 32 bf16.
 struct Raw {
     uint4 parts[4];
 };
 
+__device__ inline Raw load_raw(const std::uint16_t* p) {
+    const auto* from = reinterpret_cast<const uint4*>(p);
+    return {{__ldcs(from), __ldcs(from + 1), __ldcs(from + 2), __ldcs(from + 3)}};
+}
 __device__ inline Raw load_raw(const std::uint16_t* p, int columns) {
-    Raw raw;
+    if (columns == 32) return load_raw(p);
+    Raw raw{};
 #pragma unroll
-    for (int i = 0; i < 4; ++i)
-        raw.parts[i] = 8 * i < columns ? __ldcs(reinterpret_cast<const uint4*>(p) + i) : uint4{};
+    for (int i = 0; i < 2; ++i)
+        if (columns == 16) raw.parts[i] = reinterpret_cast<const uint4*>(p)[i];
     return raw;
 }
 
@@ -102,20 +107,13 @@ __device__ inline Constants make_constants(const QuantizeArgs& a, NvStep* steps)
     }
 }
 
-// From 32 columns in front of the rotation to codes in memory.
-template <Rule kRule>
-__device__ inline void rotate_and_store(const QuantizeArgs& a, const Constants& constants,
-                                        float (&v)[32], std::int64_t row, unsigned chunk,
-                                        bool inside) {
+__device__ inline void rotate(const QuantizeArgs& a, float (&v)[32], bool multiply) {
     fwht_within(v, a.block);
     if (a.block > 32) fwht_across(v, a.block);
-    if (!is_mx(kRule) && !power_of_two(a.factor)) {
+    if (multiply && !power_of_two(a.factor)) {
 #pragma unroll
         for (int i = 0; i < 32; ++i) v[i] *= a.factor;
     }
-    Chunk out;
-    choose<kRule>(v, constants, out);
-    if (inside) store_chunk<kRule>(a, row, chunk, out);
 }
 
 }  // namespace hb::gpu

@@ -2,6 +2,8 @@
 // Rotate and quantize in one pass over memory, 32 columns a thread. A thread asks for its next
 // columns before it works on those it has, so that memory is never idle; blocks stay for the whole
 // run. Under RMSNorm a block is one row, which it keeps in registers while it sums the squares.
+// Chunks that choose() refuses are done again at the end, by the reference and slowly: its registers
+// must not burden the loop.
 //
 // Floor: 2 bytes in and .53 (MX) or .56 (NV) out for an element, at the bandwidth of a copy.
 #pragma once
@@ -37,43 +39,93 @@ __device__ inline float silu(float gate, float up) {
 struct Place {
     std::int64_t row;
     unsigned chunk;
-    bool inside;
 };
 
-__device__ inline Place place_of(const QuantizeArgs& a, unsigned n, unsigned total, const Divide& d) {
+__device__ inline Place place_of(unsigned n, const Divide& d) {
     const unsigned row = divide(n, d);
-    return {row, n - row * d.divisor, n < total};
+    return {row, n - row * d.divisor};
 }
 
-template <Rule kRule, bool kSilu>
-__global__ void __launch_bounds__(kThreads, 3)
-    stream_kernel(const __grid_constant__ QuantizeArgs a, unsigned total, Divide per_row) {
+// The 32 columns of a running number.
+template <bool kLinear>
+__device__ inline Raw load_chunk(const QuantizeArgs& a, const std::uint16_t* from, unsigned n,
+                                 const Divide& d) {
+    if constexpr (kLinear) return load_raw(from + std::size_t{n} * 32);
+    const Place p = place_of(n, d);
+    return load_raw(from + p.row * a.x_stride + std::int64_t{p.chunk} * 32, columns_of(a, p.chunk));
+}
+
+template <Rule kRule, bool kLinear>
+__device__ inline void store_numbered(const QuantizeArgs& a, unsigned n, const Divide& d,
+                                      const Chunk& c) {
+    if constexpr (kLinear) {
+        __stcs(reinterpret_cast<uint4*>(a.codes) + n,
+               uint4{c.codes[0], c.codes[1], c.codes[2], c.codes[3]});
+        if constexpr (is_mx(kRule))
+            a.scales[n] = static_cast<std::uint8_t>(c.scales);
+        else
+            reinterpret_cast<std::uint16_t*>(a.scales)[n] = static_cast<std::uint16_t>(c.scales);
+    } else {
+        const Place p = place_of(n, d);
+        store_chunk<kRule>(a, p.row, p.chunk, c);
+    }
+}
+
+template <Front kFront>
+__device__ inline void in_front(const Raw& raw, const Raw& other, float (&v)[32]) {
+    unpack(raw, v);
+    if constexpr (kFront == Front::silu_up) {
+        float up[32];
+        unpack(other, up);
+#pragma unroll
+        for (int i = 0; i < 32; ++i) v[i] = silu(v[i], up[i]);
+    }
+}
+
+// All chunks of this thread by the reference.
+template <Rule kRule, Front kFront>
+__device__ __noinline__ void stream_slowly(const QuantizeArgs& a, const Constants& constants,
+                                           unsigned total, const Divide& d) {
+    for (unsigned n = blockIdx.x * kThreads + threadIdx.x; n - threadIdx.x % 32 < total;
+         n += gridDim.x * kThreads) {
+        Raw raw{}, other{};
+        if (n < total) raw = load_chunk<false>(a, a.x, n, d);
+        if (n < total && kFront == Front::silu_up) other = load_chunk<false>(a, a.other, n, d);
+        float v[32];
+        in_front<kFront>(raw, other, v);
+        rotate(a, v, !is_mx(kRule));
+        Chunk out;
+        choose_slowly<kRule>(v, constants, out);
+        if (n < total) store_numbered<kRule, false>(a, n, d, out);
+    }
+}
+
+// kLinear: no gaps between rows, whole chunks, scales by rows.
+template <Rule kRule, Front kFront, bool kLinear>
+__global__ void __launch_bounds__(kThreads, kFront == Front::none ? 3 : 2)
+    stream_kernel(const __grid_constant__ QuantizeArgs a, unsigned total,
+                  const __grid_constant__ Divide d) {
     __shared__ NvStep steps[is_mx(kRule) ? 1 : kNvCodes];
     const unsigned stride = gridDim.x * kThreads;
     unsigned n = blockIdx.x * kThreads + threadIdx.x;
-    Place next = place_of(a, n, total, per_row);
-    const auto load = [&](const std::uint16_t* from, const Place& p) {
-        return load_raw(from + p.row * a.x_stride + std::int64_t{p.chunk} * 32,
-                        p.inside ? columns_of(a, p.chunk) : 0);
-    };
-    Raw raw = load(a.x, next), other;
-    if constexpr (kSilu) other = load(a.other, next);
+    Raw raw{}, other{};
+    if (n < total) raw = load_chunk<kLinear>(a, a.x, n, d);
+    if (n < total && kFront == Front::silu_up) other = load_chunk<kLinear>(a, a.other, n, d);
     const Constants constants = make_constants<kRule>(a, steps);
+    bool plain = true;
     for (; n - threadIdx.x % 32 < total; n += stride) {  // whole warps: lanes exchange columns
         float v[32];
-        unpack(raw, v);
-        if constexpr (kSilu) {
-            float up[32];
-            unpack(other, up);
-#pragma unroll
-            for (int i = 0; i < 32; ++i) v[i] = silu(v[i], up[i]);
+        in_front<kFront>(raw, other, v);
+        if (n + stride < total) {
+            raw = load_chunk<kLinear>(a, a.x, n + stride, d);
+            if (kFront == Front::silu_up) other = load_chunk<kLinear>(a, a.other, n + stride, d);
         }
-        const Place here = next;
-        next = place_of(a, n + stride, total, per_row);
-        raw = load(a.x, next);
-        if constexpr (kSilu) other = load(a.other, next);
-        rotate_and_store<kRule>(a, constants, v, here.row, here.chunk, here.inside);
+        rotate(a, v, !is_mx(kRule));
+        Chunk out;
+        plain = choose<kRule>(v, constants, out) && plain;
+        if (n < total) store_numbered<kRule, kLinear>(a, n, d, out);
     }
+    if (__any_sync(0xffffffffu, !plain)) stream_slowly<kRule, kFront>(a, constants, total, d);
 }
 
 // The sum over the block, in every thread.
@@ -87,15 +139,21 @@ __device__ inline float block_sum(float x) {
     return x;
 }
 
-// A row a block, 32 columns a thread.
 template <Rule kRule>
-__global__ void __launch_bounds__(kMostNormThreads)
+__device__ __noinline__ void norm_slowly(float* v, const Constants& constants, Chunk& out) {
+    choose_slowly<kRule>(v, constants, out);
+}
+
+// A row a block, 32 columns a thread.
+template <Rule kRule, int kMostThreads>
+__global__ void __launch_bounds__(kMostThreads)
     norm_kernel(const __grid_constant__ QuantizeArgs a) {
     __shared__ NvStep steps[is_mx(kRule) ? 1 : kNvCodes];
-    const Place p{blockIdx.x, threadIdx.x, threadIdx.x < a.chunks};
-    const int columns = p.inside ? columns_of(a, p.chunk) : 0;
-    const Raw raw = load_raw(a.x + p.row * a.x_stride + std::int64_t{p.chunk} * 32, columns);
-    const Raw weights = load_raw(a.other + std::int64_t{p.chunk} * 32, columns);
+    const unsigned chunk = threadIdx.x;
+    const bool inside = chunk < a.chunks;
+    const int columns = inside ? columns_of(a, chunk) : 0;
+    const Raw raw = load_raw(a.x + blockIdx.x * a.x_stride + std::int64_t{chunk} * 32, columns);
+    const Raw weights = load_raw(a.other + std::int64_t{chunk} * 32, columns);
     const Constants constants = make_constants<kRule>(a, steps);
     float v[32], w[32], sum = 0;
     unpack(raw, v);
@@ -105,22 +163,28 @@ __global__ void __launch_bounds__(kMostNormThreads)
     unpack(weights, w);
 #pragma unroll
     for (int i = 0; i < 32; ++i) v[i] = v[i] * scale * w[i];
-    rotate_and_store<kRule>(a, constants, v, p.row, p.chunk, p.inside);
+    rotate(a, v, !is_mx(kRule));
+    float copy[32];
+#pragma unroll
+    for (int i = 0; i < 32; ++i) copy[i] = v[i];
+    Chunk out;
+    if (!choose<kRule>(v, constants, out)) norm_slowly<kRule>(copy, constants, out);
+    if (inside) store_chunk<kRule>(a, blockIdx.x, chunk, out);
 }
 
-template <Rule kRule, bool kSilu>
+template <Rule kRule, Front kFront, bool kLinear>
 Status launch_stream(const QuantizeArgs& a, Stream stream) {
     static const int resident = [] {
         int device = 0, processors = 0, blocks = 0;
         cudaGetDevice(&device);
         cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
-        cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, stream_kernel<kRule, kSilu>, kThreads, 0);
+        cudaOccupancyMaxActiveBlocksPerMultiprocessor(
+            &blocks, stream_kernel<kRule, kFront, kLinear>, kThreads, 0);
         return processors * blocks;
     }();
-    const std::int64_t total = a.rows * a.chunks;
-    const std::int64_t blocks = (total + kThreads - 1) / kThreads;
     if (resident <= 0) return launched();
-    stream_kernel<kRule, kSilu>
+    const std::int64_t total = a.rows * a.chunks, blocks = (total + kThreads - 1) / kThreads;
+    stream_kernel<kRule, kFront, kLinear>
         <<<static_cast<unsigned>(blocks < resident ? blocks : resident), kThreads, 0, stream>>>(
             a, static_cast<unsigned>(total), make_divide(a.chunks));
     return launched();
@@ -128,12 +192,20 @@ Status launch_stream(const QuantizeArgs& a, Stream stream) {
 
 template <Rule kRule>
 Status launch_rotate(const QuantizeArgs& a, Front front, Stream stream) {
-    if (front == Front::silu_up) return launch_stream<kRule, true>(a, stream);
-    if (front == Front::none) return launch_stream<kRule, false>(a, stream);
+    if (front == Front::silu_up) return launch_stream<kRule, Front::silu_up, false>(a, stream);
+    if (front == Front::none) {
+        const bool linear = a.cols % 32 == 0 && a.x_stride == a.cols && !a.swizzled &&
+                            reinterpret_cast<std::uintptr_t>(a.scales) % 2 == 0;
+        return linear ? launch_stream<kRule, Front::none, true>(a, stream)
+                      : launch_stream<kRule, Front::none, false>(a, stream);
+    }
     if (a.chunks > kMostNormThreads)
         return refuse("quantize: RMSNorm in front takes at most 32768 columns");
-    norm_kernel<kRule>
-        <<<static_cast<unsigned>(a.rows), (a.chunks + 31) / 32 * 32, 0, stream>>>(a);
+    const unsigned rows = static_cast<unsigned>(a.rows), threads = (a.chunks + 31) / 32 * 32;
+    if (threads <= 512)
+        norm_kernel<kRule, 512><<<rows, threads, 0, stream>>>(a);
+    else
+        norm_kernel<kRule, kMostNormThreads><<<rows, threads, 0, stream>>>(a);
     return launched();
 }
 

@@ -38,7 +38,9 @@ void compare(int block, float divisor, std::uint32_t seed) {
         fwht_within(v, block);
         for (float& value : v) value *= is_mx(kRule) || folded ? 1 : f;
         Chunk out;
-        choose<kRule>(v, constants, out);
+        float copy[32];
+        std::copy_n(v, 32, copy);
+        if (!choose<kRule>(v, constants, out)) choose_slowly<kRule>(copy, constants, out);
         const std::size_t each = is_mx(kRule) ? 1 : 2, at = static_cast<std::size_t>(chunk);
         std::uint32_t scales = 0;
         for (std::size_t i = 0; i < each; ++i)
@@ -74,8 +76,7 @@ TEST(ChooseOnHost, EncodesEveryNumberNearATie) {
     for (const float tie : {.25f, .5f, .75f, 1.f, 1.25f, 1.5f, 1.75f, 2.f, 2.5f, 3.f, 3.5f, 4.f, 5.f, 6.f}) {
         for (int ulp = -100; ulp <= 100; ++ulp) {
             const float a = number(bits(tie) + static_cast<std::uint32_t>(ulp));
-            const float inside = std::fmin(a, 6.f);
-            EXPECT_EQ(E2M1::encode(a), e2m1_nibble(inside) & 15) << std::hexfloat << a;
+            EXPECT_EQ(E2M1::encode(a), e2m1_code(a / 2) - kCodeBase) << std::hexfloat << a;
             EXPECT_EQ(E2M1::decode(E2M1::encode(a)), e2m1_round(a)) << std::hexfloat << a;
         }
     }
