@@ -29,7 +29,7 @@ if(HALFBYTE_GPU)
     # As on the CPU: an fma happens only where it is written, and subnormal numbers count.
     add_library(hb_gpu_options INTERFACE)
     set(flags --expt-relaxed-constexpr -fmad=false -Xcompiler=-ffp-contract=off,-march=x86-64-v3,-Wall,-Wextra,-Wshadow,-Wno-unknown-pragmas
-        -Xcudafe=--display_error_number)
+        -diag-suppress=554)
     if(HALFBYTE_WARNINGS_AS_ERRORS)
         list(APPEND flags -Werror=all-warnings)
     endif()
@@ -41,6 +41,7 @@ if(HALFBYTE_GPU)
         src/gpu/quantize.cu
         src/gpu/rotate_mx.cu
         src/gpu/rotate_nv.cu
+        src/gpu/row_quantize.cu
     )
     target_link_libraries(halfbyte_gpu PUBLIC hb_gpu_options)
 endif()

@@ -91,8 +91,8 @@ void bench_shape(Bench& bench, const Shape& shape) {
 }  // namespace
 
 void bench_quantize(Bench& bench) {
-    for (const Shape& shape : {Shape{8192, 4096}, Shape{8192, 14336}, Shape{1, 4096}, Shape{16, 4096},
-                               Shape{16, 14336}})
+    for (const Shape& shape :
+         {Shape{8192, 4096}, Shape{8192, 14336}, Shape{1, 4096}, Shape{16, 4096}, Shape{16, 14336}})
         bench_shape(bench, shape);
 }
 

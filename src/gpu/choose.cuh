@@ -95,7 +95,9 @@ HB_BOTH bool choose_mx(float (&v)[32], const Constants& constants, Chunk& out) {
     const float a = largest_of<32>(v) * constants.factor;
     const bool plain = a == 0 || (a >= 0x1p-60f && a <= 0x1p60f);
     const std::uint32_t e = bits(a) >> 23, raise = (bits(a) & 0x7fffffu) >= 0x680001u;  // > 1.8125
-    std::uint32_t byte = kRule == Rule::fp_quant ? e : kRule == Rule::ceil725 ? e - 2 + raise : e - 2;
+    std::uint32_t byte = kRule == Rule::fp_quant  ? e
+                         : kRule == Rule::ceil725 ? e - 2 + raise
+                                                  : e - 2;
     byte = a == 0 ? std::uint32_t{E8M0::kOne} : byte;
     const float factor = constants.factor * number((254 - byte) << 23);
     float half = .5f * factor;
@@ -225,8 +227,8 @@ HB_BOTH bool choose_nv(const float* v, const Constants& constants, std::uint32_t
     const float twice = 2 * step.unit, half = .5f * step.reciprocal;
 #pragma unroll
     for (int word = 0; word < 2; ++word) {
-        codes[word] = e2m1_pack(v + 8 * word,
-                                [&](int i) { return quotient(v[8 * word + i], twice, half); });
+        codes[word] =
+            e2m1_pack(v + 8 * word, [&](int i) { return quotient(v[8 * word + i], twice, half); });
     }
     return plain && step.reciprocal != 0;
 }
@@ -250,8 +252,8 @@ HB_BOTH bool choose(float (&v)[32], const Constants& constants, Chunk& out) {
 template <Rule kRule>
 HB_BOTH void choose_slowly(float* v, const Constants& constants, Chunk& out) {
     constexpr int kGroup = is_mx(kRule) ? 32 : 16;
-    const float divisor = is_mx(kRule) ? (kRule == Rule::fp_quant ? 3.f : 1.f)
-                                       : constants.divisor / constants.factor;
+    const float divisor =
+        is_mx(kRule) ? (kRule == Rule::fp_quant ? 3.f : 1.f) : constants.divisor / constants.factor;
     for (int i = 0; i < 32; ++i) v[i] *= constants.factor;
     out.scales = 0;
     for (int g = 0; g < 32 / kGroup; ++g) {

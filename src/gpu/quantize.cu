@@ -24,6 +24,8 @@ constexpr Entry kRules[] = {
     {Format::nvfp4, Rule::four_over_six, rotate_four_over_six},
     {Format::nvfp4, Rule::sweep4, rotate_sweep4},
     {Format::nvfp4, Rule::sweep8, rotate_sweep8},
+    {Format::fp8, Rule::absmax, rotate_fp8},
+    {Format::int8, Rule::absmax, rotate_int8},
 };
 
 bool aligned(const void* p) {
@@ -44,6 +46,9 @@ Status check(const QuantizeCall& c) {
         return refuse("quantize: x_stride must be a multiple of 8 and at least the columns");
     if (c.rows == 0 || c.cols == 0) return {};
     if (!c.x || !c.codes || !c.scales) return refuse("quantize: a null pointer");
+    if ((c.format == Format::fp8 || c.format == Format::int8) &&
+        (c.scale_layout == ScaleLayout::swizzled || reinterpret_cast<std::uintptr_t>(c.scales) % 4))
+        return refuse("quantize: a row's scale is one fp32, in a plain array");
     if (!aligned(c.x) || !aligned(c.codes) || !aligned(c.front_operand))
         return refuse("quantize: x, codes and the front's operand must be aligned to 16 bytes");
     if ((c.front == Front::none) != (c.front_operand == nullptr))

@@ -94,7 +94,10 @@ HB_BOTH float nv_target(Rule rule, int i) {
 }
 
 HB_BOTH constexpr int nv_targets(Rule rule) {
-    return rule == Rule::four_over_six ? 2 : rule == Rule::sweep4 ? 4 : rule == Rule::sweep8 ? 8 : 1;
+    return rule == Rule::four_over_six ? 2
+           : rule == Rule::sweep4      ? 4
+           : rule == Rule::sweep8      ? 8
+                                       : 1;
 }
 
 constexpr int kNvZeroGroup = 0x20;  // 0.125
@@ -110,8 +113,8 @@ HB_BOTH int reference_nv(const ReferenceGroup& g, Rule rule) {
         if (i == 0) best = kept;
         if (nv_targets(rule) == 1) break;
         const float scale = E4M3::decode(static_cast<std::uint8_t>(kept));
-        const float e2 = reference_error(g, scale / g.divisor, scale,
-                                         [&](float v) { return v * g.divisor; });
+        const float e2 =
+            reference_error(g, scale / g.divisor, scale, [&](float v) { return v * g.divisor; });
         if (e2 < least) {
             least = e2;
             best = kept;

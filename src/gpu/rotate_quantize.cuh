@@ -2,8 +2,8 @@
 // Rotate and quantize in one pass over memory, 32 columns a thread. A thread asks for its next
 // columns before it works on those it has, so that memory is never idle; blocks stay for the whole
 // run. Under RMSNorm a block is one row, which it keeps in registers while it sums the squares.
-// Chunks that choose() refuses are done again at the end, by the reference and slowly: its registers
-// must not burden the loop.
+// Chunks that choose() refuses are done again at the end, by the reference and slowly: its
+// registers must not burden the loop.
 //
 // Floor: 2 bytes in and .53 (MX) or .56 (NV) out for an element, at the bandwidth of a copy.
 #pragma once
@@ -24,7 +24,8 @@ struct Divide {
 inline Divide make_divide(unsigned d) {
     unsigned log = 0;
     while (log < 31 && (1u << log) < d) ++log;
-    const auto magic = static_cast<unsigned>(((std::uint64_t{1} << 32) * ((std::uint64_t{1} << log) - d)) / d + 1);
+    const auto magic =
+        static_cast<unsigned>(((std::uint64_t{1} << 32) * ((std::uint64_t{1} << log) - d)) / d + 1);
     return {magic, log, d};
 }
 
@@ -139,6 +140,19 @@ __device__ inline float block_sum(float x) {
     return x;
 }
 
+// RMSNorm of the block's row: x * scale * weight, scale = 1 / sqrt(mean of squares + epsilon).
+__device__ inline void norm_in_front(const QuantizeArgs& a, const Raw& raw, const Raw& weights,
+                                     float (&v)[32]) {
+    float w[32], sum = 0;
+    unpack(raw, v);
+#pragma unroll
+    for (int i = 0; i < 32; ++i) sum = fmaf(v[i], v[i], sum);
+    const float scale = 1 / sqrtf(block_sum(sum) / static_cast<float>(a.cols) + a.epsilon);
+    unpack(weights, w);
+#pragma unroll
+    for (int i = 0; i < 32; ++i) v[i] = v[i] * scale * w[i];
+}
+
 template <Rule kRule>
 __device__ __noinline__ void norm_slowly(float* v, const Constants& constants, Chunk& out) {
     choose_slowly<kRule>(v, constants, out);
@@ -155,14 +169,8 @@ __global__ void __launch_bounds__(kMostThreads)
     const Raw raw = load_raw(a.x + blockIdx.x * a.x_stride + std::int64_t{chunk} * 32, columns);
     const Raw weights = load_raw(a.other + std::int64_t{chunk} * 32, columns);
     const Constants constants = make_constants<kRule>(a, steps);
-    float v[32], w[32], sum = 0;
-    unpack(raw, v);
-#pragma unroll
-    for (int i = 0; i < 32; ++i) sum = fmaf(v[i], v[i], sum);
-    const float scale = 1 / sqrtf(block_sum(sum) / static_cast<float>(a.cols) + a.epsilon);
-    unpack(weights, w);
-#pragma unroll
-    for (int i = 0; i < 32; ++i) v[i] = v[i] * scale * w[i];
+    float v[32];
+    norm_in_front(a, raw, weights, v);
     rotate(a, v, !is_mx(kRule));
     float copy[32];
 #pragma unroll
@@ -217,5 +225,8 @@ Status rotate_absmax(const QuantizeArgs& a, Front front, Stream stream);
 Status rotate_four_over_six(const QuantizeArgs& a, Front front, Stream stream);
 Status rotate_sweep4(const QuantizeArgs& a, Front front, Stream stream);
 Status rotate_sweep8(const QuantizeArgs& a, Front front, Stream stream);
+
+Status rotate_fp8(const QuantizeArgs& a, Front front, Stream stream);
+Status rotate_int8(const QuantizeArgs& a, Front front, Stream stream);
 
 }  // namespace hb::gpu

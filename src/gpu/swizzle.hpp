@@ -16,7 +16,7 @@
 namespace hb::gpu {
 
 HB_HOST_DEVICE constexpr std::int64_t swizzled_place(std::int64_t row, std::int64_t group,
-                                              std::int64_t groups) {
+                                                     std::int64_t groups) {
     const std::int64_t tile = row / 128 * ((groups + 3) / 4) + group / 4, in = row % 128;
     return tile * 512 + in % 32 * 16 + in / 32 * 4 + group % 4;
 }

@@ -73,7 +73,8 @@ TEST(ChooseOnHost, EqualsTheReference) {
 }
 
 TEST(ChooseOnHost, EncodesEveryNumberNearATie) {
-    for (const float tie : {.25f, .5f, .75f, 1.f, 1.25f, 1.5f, 1.75f, 2.f, 2.5f, 3.f, 3.5f, 4.f, 5.f, 6.f}) {
+    for (const float tie :
+         {.25f, .5f, .75f, 1.f, 1.25f, 1.5f, 1.75f, 2.f, 2.5f, 3.f, 3.5f, 4.f, 5.f, 6.f}) {
         for (int ulp = -100; ulp <= 100; ++ulp) {
             const float a = number(bits(tie) + static_cast<std::uint32_t>(ulp));
             EXPECT_EQ(E2M1::encode(a), e2m1_code(a / 2) - kCodeBase) << std::hexfloat << a;

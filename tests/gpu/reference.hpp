@@ -35,9 +35,9 @@ inline Quantized reference_quantize(std::vector<float> x, const QuantizeCall& ca
     const bool swizzled = call.scale_layout == ScaleLayout::swizzled;
     Quantized out;
     out.codes.resize(static_cast<std::size_t>(call.rows * cols / 2));
-    out.scales.resize(static_cast<std::size_t>(swizzled ? swizzled_bytes(call.rows, groups)
-                                                        : call.rows * groups),
-                      0xff);
+    out.scales.resize(
+        static_cast<std::size_t>(swizzled ? swizzled_bytes(call.rows, groups) : call.rows * groups),
+        0xff);
     for (std::int64_t r = 0; r < call.rows; ++r) {
         float* row = x.data() + r * cols;
         for (std::int64_t c = 0; block > 1 && c < cols; c += block) fast_hadamard(row + c, block);
