@@ -42,6 +42,8 @@ if(HALFBYTE_GPU)
         src/gpu/rotate_mx.cu
         src/gpu/rotate_nv.cu
         src/gpu/row_quantize.cu
+        src/gpu/repack.cpp
+        src/gpu/w4a16.cu
     )
     target_link_libraries(halfbyte_gpu PUBLIC hb_gpu_options)
 endif()

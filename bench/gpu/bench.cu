@@ -34,9 +34,11 @@ __global__ void fill_normal(__nv_bfloat16* x, std::size_t n, float scale, std::u
     x[i] = __float2bfloat16(scale * sqrtf(-2 * logf(u)) * cospif(angle));
 }
 
-__global__ void fill_bytes(std::uint8_t* x, std::size_t n, std::uint64_t seed) {
+__global__ void fill_bytes(std::uint8_t* x, std::size_t n, std::uint64_t seed, int mask) {
     const std::size_t i = std::size_t{blockIdx.x} * blockDim.x + threadIdx.x;
-    if (i < n) x[i] = static_cast<std::uint8_t>(mix(seed * 0x100000000u + i));
+    if (i < n)
+        x[i] =
+            static_cast<std::uint8_t>(mix(seed * 0x100000000u + i) & static_cast<unsigned>(mask));
 }
 
 unsigned blocks(std::size_t n) {
@@ -64,12 +66,12 @@ void* Bench::normal(std::size_t count, float scale) {
     return p;
 }
 
-void* Bench::bytes(std::size_t count) {
+void* Bench::bytes(std::size_t count, int mask) {
     void* p = nullptr;
     must(cudaMalloc(&p, count), "cudaMalloc");
     held_.push_back(p);
     fill_bytes<<<blocks(count), 256, 0, stream_>>>(static_cast<std::uint8_t*>(p), count,
-                                                   held_.size());
+                                                   held_.size(), mask);
     must(cudaGetLastError(), "fill_bytes");
     return p;
 }

@@ -38,7 +38,7 @@ public:
     // Device memory until the end of the current benchmark (release()), filled with random bf16
     // numbers of a normal distribution or random bytes.
     void* normal(std::size_t count, float scale = 1);
-    void* bytes(std::size_t count);
+    void* bytes(std::size_t count, int mask = 0xff);
     void release();
 
     // How many sets of `bytes_each` it takes to come back to a set after 200 MB of others.
@@ -64,5 +64,6 @@ double cublas_bf16(Bench& bench, std::int64_t m, std::int64_t n, std::int64_t k)
 
 void bench_copy(Bench& bench);
 void bench_quantize(Bench& bench);
+void bench_w4a16(Bench& bench);
 
 }  // namespace hb::gpu

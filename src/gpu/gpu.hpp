@@ -6,3 +6,4 @@
 #include "gpu/copy.hpp"
 #include "gpu/quantize.hpp"
 #include "gpu/status.hpp"
+#include "gpu/w4a16.hpp"
