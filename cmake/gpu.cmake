@@ -41,6 +41,7 @@ if(HALFBYTE_GPU)
         src/gpu/quantize.cu
         src/gpu/rotate_mx.cu
         src/gpu/rotate_nv.cu
+        src/gpu/rotate_matrix.cu
         src/gpu/row_quantize.cu
         src/gpu/repack.cpp
         src/gpu/w4a16.cu

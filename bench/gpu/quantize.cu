@@ -41,10 +41,11 @@ double time_of(Bench& bench, QuantizeCall call, int sets, const std::vector<void
     return bench.time(
         [&](int i, cudaStream_t s) {
             const auto at = static_cast<std::size_t>(i);
+            const bool eight = call.format == Format::fp8 || call.format == Format::int8;
             call.x = x[at];
             if (call.front != Front::none) call.front_operand = other[at];
             call.codes = out[at];
-            call.scales = static_cast<char*>(out[at]) + call.rows * call.cols / 2;
+            call.scales = static_cast<char*>(out[at]) + call.rows * call.cols / (eight ? 1 : 2);
             return quantize(call, s);
         },
         sets);
@@ -57,7 +58,7 @@ void bench_shape(Bench& bench, const Shape& shape) {
     std::vector<void*> x(static_cast<std::size_t>(sets)), other(x.size()), out(x.size());
     for (void*& p : x) p = bench.normal(elements);
     for (void*& p : other) p = bench.normal(elements);
-    for (void*& p : out) p = bench.bytes(elements * 5 / 8 + 65536);
+    for (void*& p : out) p = bench.bytes(elements + 65536);
     const std::string text = std::to_string(shape.rows) + "x" + std::to_string(shape.cols);
     QuantizeCall call;
     call.rows = shape.rows;
@@ -78,6 +79,13 @@ void bench_shape(Bench& bench, const Shape& shape) {
     bench.add({"mxfp4 ceil7.25 had64 swizzled", text, time_of(bench, call, sets, x, other, out),
                in * (1 + 4.25 / 16), 0});
     call.scale_layout = ScaleLayout::rows;
+    call.rotation.matrix = other.front();
+    for (const int block : {16, 64, 128}) {
+        call.rotation.block = block;
+        bench.add({"mxfp4 ceil7.25 matrix" + std::to_string(block), text,
+                   time_of(bench, call, sets, x, other, out), in * (1 + 4.25 / 16), 0});
+    }
+    call.rotation = {64, nullptr};
     call.front = Front::rms_norm;
     call.epsilon = 1e-5f;
     bench.add({"rms-norm mxfp4 ceil7.25 had64", text, time_of(bench, call, sets, x, other, out),
@@ -85,6 +93,14 @@ void bench_shape(Bench& bench, const Shape& shape) {
     call.front = Front::silu_up;
     bench.add({"silu-up mxfp4 ceil7.25 had64", text, time_of(bench, call, sets, x, other, out),
                in * (2 + 4.25 / 16), 0});
+    call.front = Front::none;
+    call.rotation.block = 1;
+    call.rule = Rule::absmax;
+    for (const Format format : {Format::fp8, Format::int8}) {
+        call.format = format;
+        bench.add({format == Format::fp8 ? "fp8 per token" : "int8 per token", text,
+                   time_of(bench, call, sets, x, other, out), in * 1.5, 0});
+    }
     bench.release();
 }
 

@@ -53,6 +53,10 @@ Status check(const QuantizeCall& c) {
         return refuse("quantize: x, codes and the front's operand must be aligned to 16 bytes");
     if ((c.front == Front::none) != (c.front_operand == nullptr))
         return refuse("quantize: a front and its operand go together");
+    const bool bytes = c.format == Format::fp8 || c.format == Format::int8;
+    if (c.rotation.matrix && (bytes || c.front != Front::none || block == 1))
+        return refuse(
+            "quantize: a matrix rotates blocks of 16 to 128 to FP4, with nothing in front");
     if (!(c.divisor > 0 && std::isfinite(c.divisor)))
         return refuse("quantize: the divisor must be positive and finite");
     return {};
@@ -82,6 +86,11 @@ Status quantize(const QuantizeCall& c, Stream stream) {
     for (const Entry& entry : kRules) {
         if (entry.format != c.format || entry.rule != c.rule) continue;
         if (c.rows == 0 || c.cols == 0) return {};
+        if (c.rotation.matrix) {
+            QuantizeArgs plain = args;
+            plain.factor = 1;
+            return rotate_by_matrix(plain, c.rule, c.rotation.matrix, stream);
+        }
         return entry.rotate(args, c.front, stream);
     }
     return refuse("quantize: this rule is not one of the format's");

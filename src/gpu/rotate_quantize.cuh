@@ -226,6 +226,8 @@ Status rotate_four_over_six(const QuantizeArgs& a, Front front, Stream stream);
 Status rotate_sweep4(const QuantizeArgs& a, Front front, Stream stream);
 Status rotate_sweep8(const QuantizeArgs& a, Front front, Stream stream);
 
+// By a given matrix, nothing in front.
+Status rotate_by_matrix(const QuantizeArgs& a, Rule rule, const void* matrix, Stream stream);
 Status rotate_fp8(const QuantizeArgs& a, Front front, Stream stream);
 Status rotate_int8(const QuantizeArgs& a, Front front, Stream stream);
 

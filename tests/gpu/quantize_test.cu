@@ -190,6 +190,54 @@ TEST(GpuQuantize, SmallFronts) {
     }
 }
 
+// Any matrix, in fp64 on the host; at most 1e-4 of the codes may differ.
+void compare_matrix(int block, Format format, Rule rule, std::int64_t rows, std::int64_t cols) {
+    std::mt19937 random(static_cast<std::uint32_t>(block));
+    std::normal_distribution<float> normal;
+    std::vector<std::uint16_t> x(static_cast<std::size_t>(rows * cols)),
+        matrix(static_cast<std::size_t>(block * block));
+    for (auto& u : x) u = float_to_bf16(normal(random));
+    for (auto& u : matrix) u = float_to_bf16(normal(random) / std::sqrt(static_cast<float>(block)));
+    std::vector<float> rotated(x.size());
+    for (std::int64_t i = 0; i < rows * cols; ++i) {
+        const std::int64_t first = i / block * block, column = i % block;
+        double sum = 0;
+        for (int k = 0; k < block; ++k)
+            sum += static_cast<double>(bf16_to_float(x[static_cast<std::size_t>(first + k)])) *
+                   bf16_to_float(matrix[static_cast<std::size_t>(k * block + column)]);
+        rotated[static_cast<std::size_t>(i)] = static_cast<float>(sum);
+    }
+    QuantizeCall call;
+    call.rows = rows;
+    call.cols = call.x_stride = cols;
+    call.format = format;
+    call.rule = rule;
+    call.divisor = 100;
+    const Quantized wanted = reference_quantize(rotated, call);
+    const Buffer<std::uint16_t> device_x(x), device_matrix(matrix);
+    const Buffer<std::uint8_t> codes(wanted.codes.size()), scales(wanted.scales.size());
+    call.rotation.block = block;
+    call.rotation.matrix = device_matrix.get();
+    call.x = device_x.get();
+    call.codes = codes.get();
+    call.scales = scales.get();
+    expect_ok(quantize(call, nullptr));
+    const auto got_codes = codes.values(), got_scales = scales.values();
+    std::size_t wrong = 0;
+    for (std::size_t i = 0; i < got_codes.size(); ++i)
+        wrong += ((got_codes[i] ^ wanted.codes[i]) & 15) != 0,
+            wrong += (got_codes[i] ^ wanted.codes[i]) > 15;
+    EXPECT_LE(wrong, 2 + got_codes.size() * 2 / 10000) << rule_name(rule) << " block " << block;
+}
+
+TEST(GpuQuantize, SmallMatrices) {
+    for (const int block : {16, 32, 64, 128}) {
+        compare_matrix(block, Format::mxfp4, Rule::ceil725, 21, 384);
+        compare_matrix(block, Format::nvfp4, Rule::four_over_six, 16, 4096);
+    }
+    compare_matrix(16, Format::nvfp4, Rule::absmax, 40, 80);
+}
+
 TEST(GpuQuantize, Refuses) {
     QuantizeCall call;
     call.rows = 4;
