@@ -54,12 +54,17 @@ HB_BOTH float largest_of(const float* v) {
     return fmaxf(fmaxf(a[0], a[1]), fmaxf(a[2], a[3]));
 }
 
+template <int kHalf>
+HB_BOTH void fold(float (&lanes)[16]) {
+#pragma unroll
+    for (int l = 0; l < kHalf; ++l) lanes[l] += lanes[l + kHalf];
+}
+
 HB_BOTH float tree_sum(float (&lanes)[16]) {
-#pragma unroll
-    for (int half = 8; half > 0; half /= 2) {
-#pragma unroll
-        for (int l = 0; l < half; ++l) lanes[l] += lanes[l + half];
-    }
+    fold<8>(lanes);
+    fold<4>(lanes);
+    fold<2>(lanes);
+    fold<1>(lanes);
     return lanes[0];
 }
 
@@ -195,12 +200,13 @@ HB_BOTH bool nv_best(const float* v, float a, const Constants& constants, int& b
     }
     float least = INFINITY, second = INFINITY;
     int last = 0;
-    bool plain = true;
+    bool plain = true, inside = true;  // no saturated or subnormal scale
 #pragma unroll
     for (int i = 0; i < kTargets; ++i) {
         const int code = nv_candidate<kRule>(a, i, constants);
         const NvStep step = constants.steps[code];
-        plain = plain && step.reciprocal != 0 && code >= 8 && code < 0x7e;
+        plain = plain && step.reciprocal != 0;
+        inside = inside && code >= 8 && code < 0x7e;
         float error = nv_estimate(v, step, nv_target(kRule, i) > 6.5f);
         error = code == last ? INFINITY : error;
         best = error < least ? code : best;
@@ -208,9 +214,9 @@ HB_BOTH bool nv_best(const float* v, float a, const Constants& constants, int& b
         least = fminf(error, least);
         last = code;
     }
-    // Without subnormal scales and saturation no magnitude reaches 17/16 of its target.
     if (!plain) return false;
-    if (second <= fmaf(least, 1 + 0x1p-13f, a * a * 0x1p-18f))
+    // A scale that is inside is within 1/16 of its target: only the first target clips.
+    if (!inside || second <= fmaf(least, 1 + 0x1p-13f, a * a * 0x1p-18f))
         best = nv_exact_best<kRule>(v, a, constants);
     return true;
 }

@@ -92,6 +92,12 @@ __device__ inline bool power_of_two(float x) {
     return (bits(x) & 0x7fffffu) == 0;
 }
 
+// choose() takes any factor of MX, and powers of two of NV.
+template <Rule kRule>
+__device__ inline float before_choice(const QuantizeArgs& a) {
+    return is_mx(kRule) || power_of_two(a.factor) ? 1.f : a.factor;
+}
+
 // The block's constants; under NV also its table, for which all threads wait.
 template <Rule kRule>
 __device__ inline Constants make_constants(const QuantizeArgs& a, NvStep* steps) {
@@ -107,12 +113,13 @@ __device__ inline Constants make_constants(const QuantizeArgs& a, NvStep* steps)
     }
 }
 
-__device__ inline void rotate(const QuantizeArgs& a, float (&v)[32], bool multiply) {
+// times: what of the factor is not left to choose().
+__device__ inline void rotate(const QuantizeArgs& a, float (&v)[32], float times) {
     fwht_within(v, a.block);
     if (a.block > 32) fwht_across(v, a.block);
-    if (multiply && !power_of_two(a.factor)) {
+    if (times != 1) {
 #pragma unroll
-        for (int i = 0; i < 32; ++i) v[i] *= a.factor;
+        for (int i = 0; i < 32; ++i) v[i] *= times;
     }
 }
 

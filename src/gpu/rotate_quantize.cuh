@@ -94,7 +94,7 @@ __device__ __noinline__ void stream_slowly(const QuantizeArgs& a, const Constant
         if (n < total && kFront == Front::silu_up) other = load_chunk<false>(a, a.other, n, d);
         float v[32];
         in_front<kFront>(raw, other, v);
-        rotate(a, v, !is_mx(kRule));
+        rotate(a, v, before_choice<kRule>(a));
         Chunk out;
         choose_slowly<kRule>(v, constants, out);
         if (n < total) store_numbered<kRule, false>(a, n, d, out);
@@ -121,7 +121,7 @@ __global__ void __launch_bounds__(kThreads, kFront == Front::none ? 3 : 2)
             raw = load_chunk<kLinear>(a, a.x, n + stride, d);
             if (kFront == Front::silu_up) other = load_chunk<kLinear>(a, a.other, n + stride, d);
         }
-        rotate(a, v, !is_mx(kRule));
+        rotate(a, v, before_choice<kRule>(a));
         Chunk out;
         plain = choose<kRule>(v, constants, out) && plain;
         if (n < total) store_numbered<kRule, kLinear>(a, n, d, out);
@@ -171,7 +171,7 @@ __global__ void __launch_bounds__(kMostThreads)
     const Constants constants = make_constants<kRule>(a, steps);
     float v[32];
     norm_in_front(a, raw, weights, v);
-    rotate(a, v, !is_mx(kRule));
+    rotate(a, v, before_choice<kRule>(a));
     float copy[32];
 #pragma unroll
     for (int i = 0; i < 32; ++i) copy[i] = v[i];

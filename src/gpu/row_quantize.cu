@@ -52,7 +52,7 @@ __global__ void __launch_bounds__(kMostNormThreads)
         if (kFront == Front::silu_up) other = load_raw(a.other + at, columns);
         in_front<kFront>(raw, other, v);
     }
-    rotate(a, v, true);
+    rotate(a, v, a.factor);
     const float largest = block_largest(largest_of<32>(v));
     const float scale = largest == 0 ? 1.f : largest / (kFloat ? 448.f : 127.5f);
     if (chunk == 0) reinterpret_cast<float*>(a.scales)[row] = scale;
