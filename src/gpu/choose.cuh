@@ -129,13 +129,7 @@ HB_BOTH bool choose_mx(float (&v)[32], const Constants& constants, Chunk& out) {
 }
 
 HB_BOTH int nv_code(float scale) {
-#ifdef __CUDA_ARCH__
-    std::uint16_t two;
-    asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(two) : "f"(0.f), "f"(scale));
-    const int code = two & 0xff;
-#else
-    const int code = E4M3::encode(scale);
-#endif
+    const int code = static_cast<int>(two_e4m3(scale, 0) & 0xffu);
     return code < 1 ? 1 : code;
 }
 

@@ -30,7 +30,6 @@ HB_BOTH void fwht_within(float (&v)[32], int block) {
     if (block >= 32) fwht_stage<16>(v);
 }
 
-#ifdef __CUDACC__
 // other + own, or other - own in the lane above: a product by +-1 rounds nothing.
 __device__ inline void fwht_across(float (&v)[32], int block) {
     for (int lanes = 1; lanes < block / 32; lanes *= 2) {
@@ -40,6 +39,5 @@ __device__ inline void fwht_across(float (&v)[32], int block) {
             v[i] = fmaf(sign, v[i], __shfl_xor_sync(0xffffffffu, v[i], lanes));
     }
 }
-#endif
 
 }  // namespace hb::gpu

@@ -5,11 +5,9 @@
 // sums through shared memory again, so that a lane has 32 neighbouring columns of a row. The tensor
 // cores add in an order of their own, so codes may differ from the reference where a number lies
 // within rounding of a tie.
-#include <cuda_runtime.h>
-
+#include "gpu/primitives.cuh"
 #include "gpu/quantize_args.cuh"
 #include "gpu/rotate_quantize.cuh"
-#include "gpu/w4a16_weights.cuh"
 
 namespace hb::gpu {
 
@@ -39,9 +37,14 @@ __device__ void load_tile(const QuantizeArgs& a, std::uint16_t* tile, std::int64
 }
 
 template <Rule kRule>
+__device__ __noinline__ void again_slowly(float* v, const Constants& constants, Chunk& out) {
+    choose_slowly<kRule>(v, constants, out);
+}
+
+template <Rule kRule>
 __global__ void __launch_bounds__(kWarps * 32)
     matrix_kernel(const __grid_constant__ QuantizeArgs a, const std::uint16_t* matrix) {
-    extern __shared__ __align__(16) unsigned char shared[];
+    unsigned char* const shared = dynamic_shared();
     __shared__ NvStep steps[is_mx(kRule) ? 1 : kNvCodes];
     auto* const transposed = reinterpret_cast<std::uint16_t*>(shared + kWarps * kTileBytes);
     const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
@@ -96,7 +99,7 @@ __global__ void __launch_bounds__(kWarps * 32)
         }
         __syncwarp();
         Chunk out;
-        if (!choose<kRule>(v, constants, out)) norm_slowly<kRule>(copy, constants, out);
+        if (!choose<kRule>(v, constants, out)) again_slowly<kRule>(copy, constants, out);
         const auto chunk = static_cast<unsigned>(col / 32) + static_cast<unsigned>(lane % 2);
         if (row + lane / 2 < a.rows && chunk < a.chunks)
             store_chunk<kRule>(a, row + lane / 2, chunk, out);
@@ -112,10 +115,9 @@ Status launch(const QuantizeArgs& a, const void* matrix, Stream stream) {
         return launched();
     const std::int64_t tiles = (a.rows + kRows - 1) / kRows * ((a.cols + kCols - 1) / kCols);
     const std::int64_t blocks = (tiles + kWarps - 1) / kWarps;
-    matrix_kernel<kRule>
-        <<<static_cast<unsigned>(blocks < 132 * 4 ? blocks : 132 * 4), kWarps * 32,
-           static_cast<std::size_t>(bytes), stream>>>(a, static_cast<const std::uint16_t*>(matrix));
-    return launched();
+    return launch_kernel(matrix_kernel<kRule>,
+                         dim3(static_cast<unsigned>(blocks < 132 * 4 ? blocks : 132 * 4)),
+                         kWarps * 32, bytes, stream, a, static_cast<const std::uint16_t*>(matrix));
 }
 
 }  // namespace

@@ -8,8 +8,7 @@
 // Floor: 2 bytes in and .53 (MX) or .56 (NV) out for an element, at the bandwidth of a copy.
 #pragma once
 
-#include <cuda_runtime.h>
-
+#include "gpu/primitives.cuh"
 #include "gpu/quantize_args.cuh"
 
 namespace hb::gpu {
@@ -140,22 +139,37 @@ __device__ inline float block_sum(float x) {
     return x;
 }
 
-// RMSNorm of the block's row: x * scale * weight, scale = 1 / sqrt(mean of squares + epsilon).
-__device__ inline void norm_in_front(const QuantizeArgs& a, const Raw& raw, const Raw& weights,
-                                     float (&v)[32]) {
-    float w[32], sum = 0;
-    unpack(raw, v);
+// 1 / sqrt(mean of squares + epsilon) of the block's row.
+__device__ inline float norm_scale(const QuantizeArgs& a, const float (&v)[32]) {
+    float sum = 0;
 #pragma unroll
     for (int i = 0; i < 32; ++i) sum = fmaf(v[i], v[i], sum);
-    const float scale = 1 / sqrtf(block_sum(sum) / static_cast<float>(a.cols) + a.epsilon);
-    unpack(weights, w);
+    return 1 / sqrtf(block_sum(sum) / static_cast<float>(a.cols) + a.epsilon);
+}
+
+// v = x * scale * weight of this thread's columns.
+__device__ inline void normalize(const QuantizeArgs& a, int columns, float scale, float (&v)[32]) {
+    float w[32];
+    unpack(load_raw(a.other + std::int64_t{threadIdx.x} * 32, columns), w);
 #pragma unroll
     for (int i = 0; i < 32; ++i) v[i] = v[i] * scale * w[i];
 }
 
+__device__ inline Raw load_row_chunk(const QuantizeArgs& a, int columns) {
+    return load_raw(a.x + blockIdx.x * a.x_stride + std::int64_t{threadIdx.x} * 32, columns);
+}
+
+// A warp's columns once more, by the reference.
 template <Rule kRule>
-__device__ __noinline__ void norm_slowly(float* v, const Constants& constants, Chunk& out) {
+__device__ __noinline__ void norm_slowly(const QuantizeArgs& a, const Constants& constants,
+                                         int columns, float scale) {
+    float v[32];
+    unpack(load_row_chunk(a, columns), v);
+    normalize(a, columns, scale, v);
+    rotate(a, v, before_choice<kRule>(a));
+    Chunk out;
     choose_slowly<kRule>(v, constants, out);
+    if (columns > 0) store_chunk<kRule>(a, blockIdx.x, threadIdx.x, out);
 }
 
 // A row a block, 32 columns a thread.
@@ -163,21 +177,17 @@ template <Rule kRule, int kMostThreads>
 __global__ void __launch_bounds__(kMostThreads)
     norm_kernel(const __grid_constant__ QuantizeArgs a) {
     __shared__ NvStep steps[is_mx(kRule) ? 1 : kNvCodes];
-    const unsigned chunk = threadIdx.x;
-    const bool inside = chunk < a.chunks;
-    const int columns = inside ? columns_of(a, chunk) : 0;
-    const Raw raw = load_raw(a.x + blockIdx.x * a.x_stride + std::int64_t{chunk} * 32, columns);
-    const Raw weights = load_raw(a.other + std::int64_t{chunk} * 32, columns);
-    const Constants constants = make_constants<kRule>(a, steps);
+    const int columns = threadIdx.x < a.chunks ? columns_of(a, threadIdx.x) : 0;
     float v[32];
-    norm_in_front(a, raw, weights, v);
+    unpack(load_row_chunk(a, columns), v);
+    const Constants constants = make_constants<kRule>(a, steps);
+    const float scale = norm_scale(a, v);
+    normalize(a, columns, scale, v);
     rotate(a, v, before_choice<kRule>(a));
-    float copy[32];
-#pragma unroll
-    for (int i = 0; i < 32; ++i) copy[i] = v[i];
     Chunk out;
-    if (!choose<kRule>(v, constants, out)) norm_slowly<kRule>(copy, constants, out);
-    if (inside) store_chunk<kRule>(a, blockIdx.x, chunk, out);
+    const bool plain = choose<kRule>(v, constants, out);
+    if (columns > 0) store_chunk<kRule>(a, blockIdx.x, threadIdx.x, out);
+    if (__any_sync(0xffffffffu, !plain)) norm_slowly<kRule>(a, constants, columns, scale);
 }
 
 template <Rule kRule, Front kFront, bool kLinear>
@@ -192,10 +202,10 @@ Status launch_stream(const QuantizeArgs& a, Stream stream) {
     }();
     if (resident <= 0) return launched();
     const std::int64_t total = a.rows * a.chunks, blocks = (total + kThreads - 1) / kThreads;
-    stream_kernel<kRule, kFront, kLinear>
-        <<<static_cast<unsigned>(blocks < resident ? blocks : resident), kThreads, 0, stream>>>(
-            a, static_cast<unsigned>(total), make_divide(a.chunks));
-    return launched();
+    return launch_kernel(stream_kernel<kRule, kFront, kLinear>,
+                         dim3(static_cast<unsigned>(blocks < resident ? blocks : resident)),
+                         kThreads, 0, stream, a, static_cast<unsigned>(total),
+                         make_divide(a.chunks));
 }
 
 template <Rule kRule>
@@ -209,12 +219,11 @@ Status launch_rotate(const QuantizeArgs& a, Front front, Stream stream) {
     }
     if (a.chunks > kMostNormThreads)
         return refuse("quantize: RMSNorm in front takes at most 32768 columns");
-    const unsigned rows = static_cast<unsigned>(a.rows), threads = (a.chunks + 31) / 32 * 32;
-    if (threads <= 512)
-        norm_kernel<kRule, 512><<<rows, threads, 0, stream>>>(a);
-    else
-        norm_kernel<kRule, kMostNormThreads><<<rows, threads, 0, stream>>>(a);
-    return launched();
+    const dim3 rows(static_cast<unsigned>(a.rows));
+    const int threads = static_cast<int>((a.chunks + 31) / 32 * 32);
+    return threads <= 512
+               ? launch_kernel(norm_kernel<kRule, 512>, rows, threads, 0, stream, a)
+               : launch_kernel(norm_kernel<kRule, kMostNormThreads>, rows, threads, 0, stream, a);
 }
 
 // One rule a file: they take long to compile.

@@ -26,9 +26,7 @@ __device__ float block_largest(float x) {
 template <bool kFloat>
 __device__ std::uint32_t two_codes(float first, float second) {
     if constexpr (kFloat) {
-        std::uint16_t two;
-        asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(two) : "f"(second), "f"(first));
-        return two;
+        return two_e4m3(first, second);
     } else {  // adding 1.5 2^23 rounds to whole numbers and leaves them in the last bits
         const std::uint32_t low = bits(fminf(fmaxf(first, -128.f), 127.f) + 0x1.8p23f),
                             high = bits(fminf(fmaxf(second, -128.f), 127.f) + 0x1.8p23f);
@@ -40,13 +38,13 @@ template <bool kFloat, Front kFront>
 __global__ void __launch_bounds__(kMostNormThreads)
     row_kernel(const __grid_constant__ QuantizeArgs a) {
     const unsigned chunk = threadIdx.x;
-    const bool inside = chunk < a.chunks;
-    const int columns = inside ? columns_of(a, chunk) : 0;
+    const int columns = chunk < a.chunks ? columns_of(a, chunk) : 0;
     const std::int64_t row = blockIdx.x, at = row * a.x_stride + std::int64_t{chunk} * 32;
-    const Raw raw = load_raw(a.x + at, columns);
+    const Raw raw = load_row_chunk(a, columns);
     float v[32];
     if constexpr (kFront == Front::rms_norm) {
-        norm_in_front(a, raw, load_raw(a.other + std::int64_t{chunk} * 32, columns), v);
+        unpack(raw, v);
+        normalize(a, columns, norm_scale(a, v), v);
     } else {
         Raw other{};
         if (kFront == Front::silu_up) other = load_raw(a.other + at, columns);
@@ -69,14 +67,13 @@ __global__ void __launch_bounds__(kMostNormThreads)
 template <bool kFloat>
 Status launch(const QuantizeArgs& a, Front front, Stream stream) {
     if (a.chunks > kMostNormThreads) return refuse("quantize: a row has at most 32768 columns");
-    const unsigned rows = static_cast<unsigned>(a.rows), threads = (a.chunks + 31) / 32 * 32;
+    const dim3 rows(static_cast<unsigned>(a.rows));
+    const int threads = static_cast<int>((a.chunks + 31) / 32 * 32);
     if (front == Front::none)
-        row_kernel<kFloat, Front::none><<<rows, threads, 0, stream>>>(a);
-    else if (front == Front::rms_norm)
-        row_kernel<kFloat, Front::rms_norm><<<rows, threads, 0, stream>>>(a);
-    else
-        row_kernel<kFloat, Front::silu_up><<<rows, threads, 0, stream>>>(a);
-    return launched();
+        return launch_kernel(row_kernel<kFloat, Front::none>, rows, threads, 0, stream, a);
+    if (front == Front::rms_norm)
+        return launch_kernel(row_kernel<kFloat, Front::rms_norm>, rows, threads, 0, stream, a);
+    return launch_kernel(row_kernel<kFloat, Front::silu_up>, rows, threads, 0, stream, a);
 }
 
 }  // namespace

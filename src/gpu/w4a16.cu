@@ -4,15 +4,14 @@
 // Floor: (4.25 (MX), 4.5 (NV), 4.5 or 4.125 (INT4)) / 8 bytes a weight at a copy's bandwidth.
 //
 // The grid has one block of 16 warps on every processor, which keeps its slice of x's columns in
-// shared memory and walks over row blocks of 16 weight rows; the warps split the slice's units of
-// 256 columns. A warp asks for its next unit before it multiplies the one it has: 2 KB for each
-// warp are always on their way, without barriers. Sums of the 16 warps meet in shared memory after
-// each row block, in the order of the warps. Where x does not fit, blocks take slices of it, and
-// the last block to finish a row block adds the slices in their order: results are the same in
-// every run. E2M1 by its scale is exact in bf16, products are summed by the tensor cores in fp32;
-// INT4 is multiplied as whole numbers and its scale follows each group's sum.
-#include <cuda_runtime.h>
-
+// shared memory and walks over the row blocks of 16 weight rows. A team of warps splits the slice's
+// units of 256 columns; where the slice has fewer units than there are warps, several teams take a
+// row block each. A lane copies what it will multiply into a ring of its own, one to two units
+// ahead, and waits for nobody. Sums of a team meet in shared memory after each row block, in the
+// order of the warps. Where x does not fit, blocks take slices of it, and the last block to finish
+// row blocks adds the slices in their order: results are the same in every run. E2M1 by its scale
+// is exact in bf16, products are summed by the tensor cores in fp32; INT4 is multiplied as whole
+// numbers and its scale follows each group's sum.
 #include "gpu/w4a16_weights.cuh"
 
 namespace hb::gpu {
@@ -29,18 +28,28 @@ struct Args {
     std::uint16_t* y;
     std::int64_t y_stride;
     int rows, row_blocks, col_blocks, slice;  // slice: units of a slice
+    int team;                                 // warps of a row block, a power of two
     std::int64_t out, in;
     float alpha;
     float* partial;  // (slices, rows, row_blocks * 16)
-    unsigned* done;  // a row block's slices
+    unsigned* done;  // slices, by first row block of the teams'
 };
 
 // Blocks of rows of x (8 each) that a kernel is made for, and how it uses shared memory.
 constexpr int reduce_buffers(int tiles) {
-    return tiles <= 2 ? 2 : 1;
+    return tiles == 1 ? 2 : 1;
 }
 constexpr int reduce_bytes(int tiles) {
     return reduce_buffers(tiles) * kWarps * tiles * 512;
+}
+constexpr int ring(int tiles) {  // units
+    return tiles == 1 ? 3 : 2;
+}
+constexpr int lane_bytes(WeightFormat format) {  // of a unit: codes, then scales
+    return 64 + (format == WeightFormat::int4g32 ? 32 : 16);
+}
+constexpr int ring_bytes(int tiles) {
+    return ring(tiles) * kThreads * lane_bytes(WeightFormat::int4g32);
 }
 constexpr int padded_row(int slice) {
     return slice * kUnitCols * 2 + 64;  // bytes; two lanes' rows start 64 bytes apart in the banks
@@ -51,44 +60,42 @@ constexpr int x_rows(int tiles, int rows) {
 
 template <WeightFormat kFormat>
 struct Unit {
-    static constexpr int kScaleWords = unit_scale_bytes(kFormat) == 64    ? 2
-                                       : kFormat == WeightFormat::int4g32 ? 8
-                                                                          : 4;
+    static constexpr int kScaleWords = (lane_bytes(kFormat) - 64) / 4;
     uint4 codes[4];
     std::uint32_t scales[kScaleWords];
 };
 
-__device__ uint4 load_once(const void* p) {
-    uint4 v;
-    asm("ld.global.nc.L1::no_allocate.L2::256B.v4.u32 {%0,%1,%2,%3}, [%4];"
-        : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-        : "l"(p));
-    return v;
-}
-
+// Slot of the ring: pieces of 16 bytes, the lanes' next to one another.
 template <WeightFormat kFormat>
-__device__ void load_unit(const Args& a, std::int64_t unit, int lane, Unit<kFormat>& u) {
+__device__ void fetch_unit(const Args& a, std::int64_t unit, int lane, unsigned char* slot) {
     const std::uint8_t* codes = a.codes + unit * kUnitBytes + lane * 16;
 #pragma unroll
-    for (int q = 0; q < 4; ++q) u.codes[q] = load_once(codes + q * 512);
+    for (int q = 0; q < 4; ++q) copy_async<16>(slot + q * 512, codes + q * 512);
     const std::uint8_t* scales = a.scales + unit * unit_scale_bytes(kFormat);
     const int g = lane / 4;
     if constexpr (kFormat == WeightFormat::int4g128) {
-        const uint2 s = *reinterpret_cast<const uint2*>(scales + 8 * g);
-        u.scales[0] = s.x;
-        u.scales[1] = s.y;
+        copy_async<8>(slot + 2048, scales + 8 * g);
     } else {
         const int at = kFormat == WeightFormat::mxfp4   ? 16 * g
                        : kFormat == WeightFormat::nvfp4 ? 32 * g + lane % 4 / 2 * 16
                                                         : 32 * g;
 #pragma unroll
-        for (int i = 0; i < Unit<kFormat>::kScaleWords / 4; ++i) {
-            const uint4 s = load_once(scales + at + 16 * i);
-            u.scales[4 * i] = s.x;
-            u.scales[4 * i + 1] = s.y;
-            u.scales[4 * i + 2] = s.z;
-            u.scales[4 * i + 3] = s.w;
-        }
+        for (int i = 0; i < lane_bytes(kFormat) / 16 - 4; ++i)
+            copy_async<16>(slot + 2048 + 512 * i, scales + at + 16 * i);
+    }
+}
+
+template <WeightFormat kFormat>
+__device__ void read_unit(const unsigned char* slot, Unit<kFormat>& u) {
+#pragma unroll
+    for (int q = 0; q < 4; ++q) u.codes[q] = *reinterpret_cast<const uint4*>(slot + q * 512);
+#pragma unroll
+    for (int i = 0; i < lane_bytes(kFormat) / 16 - 4; ++i) {
+        const uint4 s = *reinterpret_cast<const uint4*>(slot + 2048 + 512 * i);
+        u.scales[4 * i] = s.x;
+        u.scales[4 * i + 1] = s.y;
+        u.scales[4 * i + 2] = s.z;
+        u.scales[4 * i + 3] = s.w;
     }
 }
 
@@ -165,45 +172,114 @@ __device__ void stage_x(const Args& a, unsigned char* shared, int rows, int firs
 }
 
 __device__ void put(const Args& a, int row, std::int64_t n, float sum) {
-    if (row < a.rows && n < a.out)
-        a.y[row * a.y_stride + n] = __bfloat16_as_ushort(__float2bfloat16_rn(sum * a.alpha));
+    if (row < a.rows && n < a.out) a.y[row * a.y_stride + n] = nearest_bf16(sum * a.alpha);
+}
+
+// What a warp does, one after the other: units of its row blocks.
+struct Walk {
+    int first, step, team, member, units, row_blocks;  // first, step: row blocks
+    int block, unit;
+
+    __device__ bool busy() const { return block < row_blocks && member < units; }
+    __device__ void advance() {
+        unit += team;
+        if (unit < units) return;
+        unit = member;
+        block += step;
+    }
+};
+
+// Sums of the row blocks from `first` on, a team's each; number i of one is of lane i / 4 % 32:
+// weight row lane / 4 (+ 8), row 2 (lane % 4) (+ 1) of x.
+template <int kTiles>
+__device__ void add_teams(const Args& a, const float* buffer, int first, int turn) {
+    constexpr int kSums = kTiles * 128;
+    const int teams = kWarps / a.team;
+    for (int j = (static_cast<int>(threadIdx.x) + turn * 128) % kThreads; j < kSums * teams;
+         j += kThreads) {
+        const int t = j / kSums, i = j % kSums;
+        float sum = 0;
+        for (int w = t * a.team; w < (t + 1) * a.team; ++w) sum += buffer[w * kSums + i];
+        const int from = i / 4 % 32, row = i / 128 * 8 + from % 4 * 2 + i % 2;
+        const std::int64_t n = std::int64_t{first + t} * kUnitRows + from / 4 + i % 4 / 2 * 8;
+        if (gridDim.y == 1)
+            put(a, row, n, sum);
+        else if (row < a.rows && first + t < a.row_blocks)
+            a.partial[(std::int64_t{blockIdx.y} * a.rows + row) * a.row_blocks * kUnitRows + n] =
+                sum;
+    }
+}
+
+// The last of the slices to get here adds them all.
+__device__ void add_slices(const Args& a, int first) {
+    __shared__ bool last;
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        last = atomicAdd(a.done + first, 1u) == gridDim.y - 1;
+        if (last) a.done[first] = 0;
+    }
+    __syncthreads();
+    if (!last) return;
+    __threadfence();
+    const int width = kWarps / a.team * kUnitRows;
+    for (int i = static_cast<int>(threadIdx.x); i < a.rows * width; i += kThreads) {
+        const int row = i / width;
+        const std::int64_t n = std::int64_t{first} * kUnitRows + i % width;
+        if (n >= a.out) continue;
+        float sum = 0;
+        for (unsigned s = 0; s < gridDim.y; ++s)
+            sum +=
+                __ldcg(a.partial + (std::int64_t{s} * a.rows + row) * a.row_blocks * kUnitRows + n);
+        put(a, row, n, sum);
+    }
 }
 
 template <WeightFormat kFormat, int kTiles>
 __global__ void __launch_bounds__(kThreads, 1) kernel(const __grid_constant__ Args a) {
-    extern __shared__ __align__(16) unsigned char shared[];
-    __shared__ bool last;
-    constexpr int kBuffers = reduce_buffers(kTiles), kSums = kTiles * 128;
+    constexpr int kBuffers = reduce_buffers(kTiles), kSums = kTiles * 128, kRing = ring(kTiles);
+    constexpr int kSlot = 32 * lane_bytes(kFormat);
+    unsigned char* const shared = dynamic_shared();
     float* const sums = reinterpret_cast<float*>(shared);
-    unsigned char* const x = shared + reduce_bytes(kTiles);
     const int warp = static_cast<int>(threadIdx.x) / 32, lane = static_cast<int>(threadIdx.x) % 32;
+    unsigned char* const slots = shared + reduce_bytes(kTiles) + warp * kRing * kSlot + lane * 16;
+    unsigned char* const x = shared + reduce_bytes(kTiles) + ring_bytes(kTiles);
     const int first_unit = static_cast<int>(blockIdx.y) * a.slice;
     const int units = min(a.slice, a.col_blocks - first_unit), row_bytes = padded_row(a.slice);
-    const auto unit_of = [&](int row_block, int unit) {
-        return std::int64_t{row_block} * a.col_blocks + first_unit + unit;
+    const int teams = kWarps / a.team, step = static_cast<int>(gridDim.x) * teams;
+    const int start = static_cast<int>(blockIdx.x) * teams;
+    Walk here{start, step, a.team, warp % a.team, units, a.row_blocks, start + warp / a.team, 0};
+    here.unit = here.member;
+    Walk ahead = here;
+    int slot_ahead = 0, slot = 0;
+    const auto fetch = [&] {  // an empty batch when there is nothing left, to keep count
+        if (ahead.busy()) {
+            fetch_unit<kFormat>(a,
+                                std::int64_t{ahead.block} * a.col_blocks + first_unit + ahead.unit,
+                                lane, slots + slot_ahead * kSlot);
+            ahead.advance();
+        }
+        commit();
+        slot_ahead = slot_ahead + 1 == kRing ? 0 : slot_ahead + 1;
     };
-    int block = static_cast<int>(blockIdx.x), unit = warp;
-    Unit<kFormat> next;
-    if (warp < units) load_unit<kFormat>(a, unit_of(block, unit), lane, next);
+    for (int i = 0; i < kRing - 1; ++i) fetch();
 
     stage_x(a, x, x_rows(kTiles, a.rows), first_unit * kUnitCols, units * kUnitCols, row_bytes);
     const int g = lane / 4;
     const unsigned char* mine = x + (kTiles == 1 ? min(g, a.rows) : g) * row_bytes + lane % 4 * 16;
     __syncthreads();
 
-    for (int turn = 0; block < a.row_blocks; ++turn) {
+    int turn = 0;
+    for (int block = start; block < a.row_blocks; block += step, ++turn) {
         float c[kTiles][4] = {};
-        const int here = block;
-        if (warp >= units) block += static_cast<int>(gridDim.x);
-        while (block == here) {
-            const Unit<kFormat> now = next;
-            const unsigned char* columns = mine + unit * kUnitCols * 2;
-            unit += kWarps;
-            if (unit >= units) {
-                unit = warp;
-                block += static_cast<int>(gridDim.x);
-            }
-            if (block < a.row_blocks) load_unit<kFormat>(a, unit_of(block, unit), lane, next);
+        while (here.busy() && here.block < block + teams) {
+            wait<kRing - 2>();
+            Unit<kFormat> now;
+            read_unit<kFormat>(slots + slot * kSlot, now);
+            slot = slot + 1 == kRing ? 0 : slot + 1;
+            fetch();  // into the slot that was read before this one
+            const unsigned char* columns = mine + here.unit * kUnitCols * 2;
+            here.advance();
             multiply_unit<kFormat, kTiles>(now, c, [&](int tile, int column) {
                 return *reinterpret_cast<const uint4*>(columns + tile * 8 * row_bytes + column * 2);
             });
@@ -216,56 +292,24 @@ __global__ void __launch_bounds__(kThreads, 1) kernel(const __grid_constant__ Ar
                 float4{c[tile][0], c[tile][1], c[tile][2], c[tile][3]};
         }
         __syncthreads();
-        // Number i of the sums is of lane i / 4 % 32: weight row lane / 4 (+ 8), row 2 (lane % 4)
-        // (+ 1).
-        const bool whole = gridDim.y == 1;
-        for (int i = (static_cast<int>(threadIdx.x) + turn * 128) % kThreads; i < kSums;
-             i += kThreads) {
-            float sum = 0;
-#pragma unroll
-            for (int w = 0; w < kWarps; ++w) sum += buffer[w * kSums + i];
-            const int from = i / 4 % 32, row = i / 128 * 8 + from % 4 * 2 + i % 2;
-            const std::int64_t n = std::int64_t{here} * kUnitRows + from / 4 + i % 4 / 2 * 8;
-            if (whole)
-                put(a, row, n, sum);
-            else if (row < a.rows)
-                a.partial[(std::int64_t{blockIdx.y} * a.rows + row) * a.row_blocks * kUnitRows +
-                          n] = sum;
-        }
-        if (whole) continue;
-        __threadfence();
-        __syncthreads();
-        if (threadIdx.x == 0) {
-            last = atomicAdd(a.done + here, 1u) == gridDim.y - 1;
-            if (last) a.done[here] = 0;
-        }
-        __syncthreads();
-        if (!last) continue;
-        __threadfence();
-        for (int i = static_cast<int>(threadIdx.x); i < a.rows * kUnitRows; i += kThreads) {
-            const int row = i / kUnitRows;
-            const std::int64_t n = std::int64_t{here} * kUnitRows + i % kUnitRows;
-            float sum = 0;
-            for (unsigned s = 0; s < gridDim.y; ++s)
-                sum += __ldcg(a.partial +
-                              (std::int64_t{s} * a.rows + row) * a.row_blocks * kUnitRows + n);
-            put(a, row, n, sum);
-        }
+        add_teams<kTiles>(a, buffer, block, turn);
+        if (gridDim.y > 1) add_slices(a, block);
     }
 }
 
 // How many slices x is cut into, and how many blocks walk over the rows of each.
 struct Plan {
-    int tiles, slices, slice, walkers;
+    int tiles, slices, slice, walkers, team;
 };
 
 Plan plan_of(std::int64_t rows, std::int64_t out, std::int64_t in) {
     constexpr int kProcessors = 132;
     const int tiles = rows <= 8 ? 1 : rows <= 16 ? 2 : rows <= 32 ? 4 : 8;
     const auto units = static_cast<int>(col_blocks(in));
-    Plan plan{tiles, 1, units, 0};
+    Plan plan{tiles, 1, units, 0, kWarps};
     const auto fits = [&](int slice) {
-        return reduce_bytes(tiles) + x_rows(tiles, static_cast<int>(rows)) * padded_row(slice) <=
+        return reduce_bytes(tiles) + ring_bytes(tiles) +
+                   x_rows(tiles, static_cast<int>(rows)) * padded_row(slice) <=
                kSharedBytes - 1024;
     };
     while (!fits(plan.slice)) {
@@ -274,7 +318,9 @@ Plan plan_of(std::int64_t rows, std::int64_t out, std::int64_t in) {
     }
     plan.slices = (units + plan.slice - 1) / plan.slice;
     const int most = kProcessors / plan.slices < 1 ? 1 : kProcessors / plan.slices;
-    const auto blocks = static_cast<int>(row_blocks(out));
+    while (plan.team > 1 && plan.team > plan.slice) plan.team /= 2;
+    const int teams = kWarps / plan.team;
+    const auto blocks = static_cast<int>((row_blocks(out) + teams - 1) / teams);
     const int turns = (blocks + most - 1) / most;
     plan.walkers = (blocks + turns - 1) / turns;
     return plan;
@@ -282,14 +328,13 @@ Plan plan_of(std::int64_t rows, std::int64_t out, std::int64_t in) {
 
 template <WeightFormat kFormat, int kTiles>
 Status launch(const Args& a, const Plan& plan, Stream stream) {
-    const int bytes = reduce_bytes(kTiles) + x_rows(kTiles, a.rows) * padded_row(plan.slice);
+    const int bytes =
+        reduce_bytes(kTiles) + ring_bytes(kTiles) + x_rows(kTiles, a.rows) * padded_row(plan.slice);
     if (cudaFuncSetAttribute(kernel<kFormat, kTiles>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                              kSharedBytes - 1024) != cudaSuccess)
         return launched();
-    kernel<kFormat, kTiles>
-        <<<dim3(static_cast<unsigned>(plan.walkers), static_cast<unsigned>(plan.slices)), kThreads,
-           static_cast<std::size_t>(bytes), stream>>>(a);
-    return launched();
+    const dim3 grid(static_cast<unsigned>(plan.walkers), static_cast<unsigned>(plan.slices));
+    return launch_kernel(kernel<kFormat, kTiles>, grid, kThreads, bytes, stream, a);
 }
 
 template <WeightFormat kFormat>
@@ -348,6 +393,7 @@ Status w4a16(const W4A16Call& c, Stream stream) {
                     static_cast<int>(row_blocks(c.out)),
                     static_cast<int>(col_blocks(c.in)),
                     plan.slice,
+                    plan.team,
                     c.out,
                     c.in,
                     c.alpha,

@@ -2,17 +2,10 @@
 // From repacked words to the A fragments of mma.m16n8k16 (w4a16_layout.hpp).
 #pragma once
 
-#include <cuda_bf16.h>
-
+#include "gpu/primitives.cuh"
 #include "gpu/w4a16_layout.hpp"
 
 namespace hb::gpu {
-
-__device__ inline std::uint32_t multiply_pairs(std::uint32_t a, std::uint32_t b) {
-    std::uint32_t c;
-    asm("mul.rn.bf16x2 %0, %1, %2;" : "=r"(c) : "r"(a), "r"(b));
-    return c;
-}
 
 // Four registers of E2M1, times the scales of rows g and g + 8 (each twice in a word): exact, since
 // two and four bits make at most six.
@@ -32,7 +25,7 @@ __device__ inline void expand_int4(std::uint32_t w, std::uint32_t (&a)[4]) {
 #pragma unroll
     for (int r = 0; r < 4; ++r) {
         const std::uint32_t shifted = ((w >> 4 * r) & 0x000f000fu) | 0x43004300u;
-        asm("sub.rn.bf16x2 %0, %1, %2;" : "=r"(a[r]) : "r"(shifted), "r"(0x43084308u));
+        a[r] = subtract_pairs(shifted, 0x43084308u);
     }
 }
 
@@ -42,14 +35,6 @@ __device__ inline std::uint32_t scale_pair(std::uint32_t word, int index) {
     const std::uint32_t spread =
         __byte_perm(word, 0, 0x4040u | static_cast<unsigned>(index) * 0x101u);
     return kFormat == WeightFormat::mxfp4 ? spread * 128 : spread * 16 + 0x76007600u;
-}
-
-__device__ inline void multiply_add(float (&c)[4], const std::uint32_t (&a)[4], std::uint32_t b0,
-                                    std::uint32_t b1) {
-    asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, "
-        "{%8,%9}, {%0,%1,%2,%3};"
-        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
 }  // namespace hb::gpu

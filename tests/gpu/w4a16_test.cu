@@ -86,6 +86,13 @@ TEST(GpuW4A16, SmallEqualsTheReference) {
     }
 }
 
+TEST(GpuW4A16, SmallSlicesAndTeams) {
+    compare(WeightFormat::mxfp4, 64, 40, 2304);
+    compare(WeightFormat::nvfp4, 8, 50, 6400);
+    compare(WeightFormat::int4g128, 20, 40, 4352);
+    compare(WeightFormat::int4g32, 1, 2200, 256);
+}
+
 TEST(GpuW4A16, EqualsTheReferenceInManyShapes) {
     for (const WeightFormat format : kWeightFormats) {
         compare(format, 3, 2200, 4096);
