@@ -3,7 +3,7 @@
 # a file in src/gpu and a line here; its tests are tests/gpu/NAME_test.cu, its benchmark
 # bench/gpu/NAME.cu, each a line in the list of its folder.
 set(HALFBYTE_GPU OFF)
-if(NOT HALFBYTE_CUDA STREQUAL "OFF")
+if(NOT HALFBYTE_CUDA STREQUAL "OFF" AND HALFBYTE_SANITIZE STREQUAL "")
     include(CheckLanguage)
     if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX} AND EXISTS /usr/local/cuda/bin/nvcc)
         set(CMAKE_CUDA_COMPILER /usr/local/cuda/bin/nvcc)

@@ -2,7 +2,8 @@
 // The scale layout of block-scaled tensor cores (PTX ISA, tcgen05 scale factors; cuBLASLt's
 // "128x4"): tiles of 128 rows by 4 groups are 512 consecutive bytes, tiles of a row of tiles follow
 // one another, and in a tile the byte of (r, g) is 16 (r mod 32) + 4 (r / 32) + g. Rows are padded
-// to 128 and groups to 4; padding holds zeros.
+// to 128 and groups to 4; nothing writes the padding, so whoever multiplies it sets it to zero
+// first.
 #pragma once
 
 #include <cstdint>
