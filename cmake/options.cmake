@@ -2,8 +2,9 @@
 # instruction, and a result does not depend on which file computed it. Contraction of a*b + c into
 # an fma is off, so an fma happens exactly where the source says so (docs/numerics.md).
 add_library(hb_options INTERFACE)
-target_compile_options(hb_options INTERFACE -march=x86-64-v3 -ffp-contract=off -Wall -Wextra
-    -Wpedantic -Wshadow $<$<BOOL:${HALFBYTE_WARNINGS_AS_ERRORS}>:-Werror>)
+set(flags -march=x86-64-v3 -ffp-contract=off -Wall -Wextra -Wpedantic -Wshadow
+    $<$<BOOL:${HALFBYTE_WARNINGS_AS_ERRORS}>:-Werror>)
+target_compile_options(hb_options INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${flags}>")
 target_include_directories(hb_options INTERFACE ${PROJECT_SOURCE_DIR}/src)
 target_compile_definitions(hb_options INTERFACE HALFBYTE_VERSION="${PROJECT_VERSION}")
 
