@@ -57,7 +57,9 @@ hb_layer(cli USES core formats schemes transforms kernels quantizers recipes io 
 
 # gcc 12 sees an overlap in "text" + std::string where there is none (its bug 105651).
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-    target_compile_options(hb_text PRIVATE -Wno-restrict)
+    foreach(layer IN ITEMS text eval)
+        target_compile_options(hb_${layer} PRIVATE -Wno-restrict)
+    endforeach()
 endif()
 
 # The wide files are compiled for their own instruction set and reached through a table (kernels.hpp).
