@@ -62,7 +62,8 @@ float quest(const float* x, int group) {
 
 std::vector<ScaleChoice> make_choices() {
     std::vector<ScaleChoice> choices;
-    for (const ScaleRule& r : mx_rules()) choices.push_back({"e2m1", "e8m0", r.name, &r});
+    for (const ScaleRule& r : mx_rules())
+        if (r.family == Family::mx) choices.push_back({"e2m1", "e8m0", r.name, &r});
     choices.push_back({"e2m1", "e8m0", "paper-round", nullptr, paper_round});
     choices.push_back({"e2m1", "e8m0", "quest", nullptr, quest});
     for (const ScaleRule& r : nv_rules()) choices.push_back({"e2m1", "e4m3", r.name, &r});

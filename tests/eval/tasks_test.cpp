@@ -13,6 +13,7 @@
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "eval/task_score.hpp"
+#include "io/temporary_folder.hpp"
 
 namespace hb {
 namespace {
@@ -93,12 +94,15 @@ TEST(Tasks, TheLimitKeepsTheFirstItems) {
 struct Broken {
     const char *task, *content, *complaint;
 };
+void PrintTo(const Broken& broken, std::ostream* out) {
+    *out << broken.task << ": " << broken.complaint;
+}
 
 class BrokenTaskFile : public testing::TestWithParam<Broken> {};
 
 TEST_P(BrokenTaskFile, IsNamedInOneLine) {
-    const fs::path folder = fs::path(testing::TempDir()) / "halfbyte-broken-task";
-    fs::create_directories(folder);
+    const TemporaryFolder temporary;
+    const fs::path& folder = temporary.path;
     const Task& task = find_task(GetParam().task);
     std::ofstream(folder / task.file, std::ios::binary) << GetParam().content;
     try {
@@ -109,7 +113,6 @@ TEST_P(BrokenTaskFile, IsNamedInOneLine) {
         EXPECT_THAT(error.what(), testing::HasSubstr(std::string(task.file)));
         EXPECT_THAT(error.what(), testing::Not(testing::HasSubstr("\n")));
     }
-    fs::remove_all(folder);
 }
 
 const char* kGood = "{\"query\": \"q\", \"choices\": [\"a\", \"b\"], \"gold\": 0}\n";
