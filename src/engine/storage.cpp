@@ -6,7 +6,9 @@
 namespace hb {
 
 WeightStorage storage_for_many_rows(const Kernels& kernels) {
-    return multiplies_whole_numbers(kernels) ? WeightStorage::mx_codes : WeightStorage::tiles;
+    constexpr std::int64_t kManyRows = 1024;
+    return multiplies_whole_numbers(kernels, kManyRows) ? WeightStorage::mx_codes
+                                                        : WeightStorage::tiles;
 }
 
 KvType find_kv_type(std::string_view name) {

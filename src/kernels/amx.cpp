@@ -10,7 +10,7 @@
 #include "kernels/fast_rules.inl"
 #include "kernels/hadamard.inl"
 #include "kernels/look.inl"
-#include "kernels/multiply.inl"
+#include "kernels/multiply_few_nv_ints.inl"
 #include "kernels/mx_rows.inl"
 #include "kernels/rows.inl"
 
@@ -197,8 +197,10 @@ void multiply_flushed(const Multiply& m) {
     _mm_setcsr(before);
 }
 
+// Whole numbers are those of a few rows.
 void multiply_amx(const Multiply& m) {
     if (m.wide_b) return multiply(m);
+    if (m.whole_a && m.moderate && m.c_pair == 32) return multiply_any(m);
     if (m.narrow_a && m.rows <= 2 && m.c_pair == 32 && has_plain_scales(m))
         return multiply_flushed(m);
     TileUnit unit;
@@ -214,10 +216,9 @@ void look_amx(const Look& l) {
 }  // namespace
 
 const Kernels kAmxKernels = {
-    "amx",         2,           multiply_amx,  expand,        finish,
-    transpose,     hadamard,    to_lanes,      nullptr,       to_bf16,
-    from_bf16,     to_mx_codes, from_mx_codes, kFastRules,    rms_norm,
-    silu_multiply, look_amx,    sum_exp,       kl_divergence,
+    "amx",      2,        multiply_amx,  expand,   finish,    transpose,     hadamard,
+    to_lanes,   to_whole, kFewIntRows,   to_bf16,  from_bf16, to_mx_codes,   from_mx_codes,
+    kFastRules, rms_norm, silu_multiply, look_amx, sum_exp,   kl_divergence,
 };
 
 }  // namespace hb

@@ -22,9 +22,10 @@ void look(const Look& l) {
 }  // namespace
 
 const Kernels kAvx2Kernels = {
-    "avx2",   kTilePanels,   multiply, expand,    finish,        transpose,     hadamard,
-    to_lanes, nullptr,       to_bf16,  from_bf16, to_mx_codes,   from_mx_codes, kFastRules,
-    rms_norm, silu_multiply, look,     sum_exp,   kl_divergence,
+    "avx2",    kTilePanels,   multiply,    expand,        finish,
+    transpose, hadamard,      to_lanes,    nullptr,       0,
+    to_bf16,   from_bf16,     to_mx_codes, from_mx_codes, kFastRules,
+    rms_norm,  silu_multiply, look,        sum_exp,       kl_divergence,
 };
 
 }  // namespace hb

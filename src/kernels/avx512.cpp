@@ -24,9 +24,9 @@ void look(const Look& l) {
 }  // namespace
 
 const Kernels kAvx512Kernels = {
-    "avx512vnni", kTilePanels,   multiply_any, expand,    finish,        transpose,     hadamard,
-    to_lanes,     to_whole,      to_bf16,      from_bf16, to_mx_codes,   from_mx_codes, kFastRules,
-    rms_norm,     silu_multiply, look,         sum_exp,   kl_divergence,
+    "avx512vnni", kTilePanels, multiply_any,  expand,  finish,    transpose,     hadamard,
+    to_lanes,     to_whole,    kAnyRows,      to_bf16, from_bf16, to_mx_codes,   from_mx_codes,
+    kFastRules,   rms_norm,    silu_multiply, look,    sum_exp,   kl_divergence,
 };
 
 }  // namespace hb

@@ -92,8 +92,9 @@ struct Kernels;
 const Kernels& pick_kernels();
 const Kernels& find_kernels(std::string_view name);
 std::string_view name_of(const Kernels& kernels);
-// Whether MXFP4 or MXINT8 by MXFP4 codes is done in whole numbers, faster than by bf16.
-bool multiplies_whole_numbers(const Kernels& kernels);
+// Whether so many rows in MXFP4 or MXINT8 are multiplied by codes in whole numbers, faster than by
+// bf16.
+bool multiplies_whole_numbers(const Kernels& kernels, std::int64_t rows);
 
 PackedMatrix pack(View<const float> w, Precision precision, Threads& threads);  // (n, k)
 PackedMatrix pack_bf16(View<const std::uint16_t> w, Threads& threads);          // (n, k)

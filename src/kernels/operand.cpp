@@ -130,7 +130,7 @@ void shape_operand(std::int64_t rows, std::int64_t k, Precision precision, Opera
 }
 
 void make_whole(const Kernels& kernels, Operand& x) {
-    if (!kernels.to_whole) return;
+    if (!multiplies_whole_numbers(kernels, x.rows)) return;
     const std::int64_t blocks = x.padded_k() / kBlock;
     x.whole.resize(static_cast<std::size_t>(x.rows * blocks));
     x.is_whole = true;
@@ -149,8 +149,8 @@ Preparer::Preparer(const Kernels& kernels, const Transform& t, const ActivationQ
       out_(out),
       observed_(observed) {
     check(out.k, t, q);
-    if (q && in_powers_of_two(*q) && kernels.to_whole && out.whole.empty() &&
-        out.precision == Precision::bf16) {
+    if (q && in_powers_of_two(*q) && multiplies_whole_numbers(kernels, out.rows) &&
+        out.whole.empty() && out.precision == Precision::bf16) {
         out.whole.resize(static_cast<std::size_t>(out.rows * out.padded_k() / kBlock));
         out.is_whole = true;
     }

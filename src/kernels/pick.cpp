@@ -81,8 +81,8 @@ std::string_view name_of(const Kernels& kernels) {
     return kernels.name;
 }
 
-bool multiplies_whole_numbers(const Kernels& kernels) {
-    return kernels.to_whole != nullptr;
+bool multiplies_whole_numbers(const Kernels& kernels, std::int64_t rows) {
+    return rows <= kernels.whole_rows;
 }
 
 }  // namespace hb

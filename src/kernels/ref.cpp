@@ -336,6 +336,7 @@ const Kernels kRefKernels = {
     hadamard,
     to_lanes,
     nullptr,
+    0,
     to_bf16,
     from_bf16,
     to_mx_codes,

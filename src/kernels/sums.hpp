@@ -47,7 +47,8 @@ struct Sums {
 // The chunks of up to `width` columns.
 inline std::int64_t chunk_of(const Kernels& kernels, const Operand& a, const PackedMatrix& b,
                              std::int64_t width) {
-    const bool tiles = kernels.panels == 2 && b.precision == Precision::bf16 && a.rows > 2;
+    const bool few = a.rows <= 2 || (a.is_whole && b.coding != Coding::none);
+    const bool tiles = kernels.panels == 2 && b.precision == Precision::bf16 && !few;
     return tiles ? Sums::kPair : width;
 }
 

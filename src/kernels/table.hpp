@@ -132,6 +132,8 @@ struct PartOfSum {
     double sum;
 };
 
+constexpr std::int64_t kAnyRows = INT64_MAX;
+
 struct Kernels {
     const char* name;
     int panels;  // that a product is best cut into
@@ -149,10 +151,10 @@ struct Kernels {
     void (*to_lanes)(const float* x, std::int64_t n, std::uint16_t* narrow, float* wide,
                      std::int64_t step);
     // Blocks of a row, `step` apart, as whole numbers. False when one is no such block, or its
-    // numbers are so small or large that sums of fp32 products might not be exact. Null where
-    // whole numbers are not multiplied.
+    // numbers are so small or large that sums of fp32 products might not be exact.
     bool (*to_whole)(const std::uint16_t* from, std::int64_t step, std::int64_t blocks,
                      WholeBlock* out);
+    std::int64_t whole_rows;  // left sides of up to so many rows are multiplied in whole numbers
     // x (n) is rounded to bf16 in place, and stored as such; and back
     void (*to_bf16)(float* x, std::int64_t n, std::uint16_t* out);
     void (*from_bf16)(const std::uint16_t* x, std::int64_t n, float* out);

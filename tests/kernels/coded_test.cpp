@@ -149,7 +149,7 @@ TEST_P(WholeNumbers, AreThoseOfTheOperand) {
     for (const Kernels* kernels : all_kernels()) {
         for (const std::int64_t rows : {1, 5, 16, 37}) {
             Operand a = quantized_side(*kernels, two, left_numbers(rows, 320), GetParam());
-            EXPECT_EQ(a.is_whole, multiplies_whole_numbers(*kernels));
+            EXPECT_EQ(a.is_whole, multiplies_whole_numbers(*kernels, rows));
             ASSERT_EQ(a.whole.size(), a.is_whole ? static_cast<std::size_t>(rows * 10) : 0u);
             for (std::int64_t i = 0; a.is_whole && i < rows * 10; ++i) {
                 const WholeBlock& block = a.whole[static_cast<std::size_t>(i)];
@@ -196,7 +196,7 @@ TEST_P(WholeNumbers, GiveTheBitsOfRef) {
                 for (const Kernels* kernels : wide_kernels()) {
                     for (Threads* threads : {&one, &three}) {
                         const Operand a = quantized_side(*kernels, *threads, x, GetParam());
-                        EXPECT_EQ(a.is_whole, multiplies_whole_numbers(*kernels) && !huge);
+                        EXPECT_EQ(a.is_whole, multiplies_whole_numbers(*kernels, rows) && !huge);
                         EXPECT_EQ(difference(expected, product(*kernels, *threads, a, w)), "")
                             << name_of(*kernels) << ' ' << scheme << ' ' << rows << ' ' << n << ' '
                             << huge;
@@ -250,7 +250,7 @@ TEST_P(WholeNumbers, ComeOutOfGatedProducts) {
             gated_gemm(*kernels, two, {a, gate, .1f}, {a, up, .1f}, {}, &q, out);
             Operand again = out;
             make_whole(*kernels, again);
-            EXPECT_EQ(out.is_whole, multiplies_whole_numbers(*kernels));
+            EXPECT_EQ(out.is_whole, multiplies_whole_numbers(*kernels, rows));
             ASSERT_EQ(out.whole.size(), again.whole.size());
             EXPECT_EQ(std::memcmp(out.whole.data(), again.whole.data(),
                                   out.whole.size() * sizeof(WholeBlock)),
