@@ -30,6 +30,18 @@ void embed(const Decoder& decoder, const Kernels& kernels, std::span<const std::
         unpack_rows(kernels, decoder.head, tokens, decoder.head_alpha, h);
 }
 
+// The head's input, in MXINT8 for one whose blocks are scaled late.
+void prepare_head(const Decoder& decoder, const Kernels& kernels, Threads& threads,
+                  View<const float> hidden, Scratch& scratch) {
+    std::optional<ActivationQuantizer> eights;
+    if (decoder.head.late) {
+        const Scheme& scheme = *find_activations("mxint8");
+        eights = {&scheme, &find_scale_rule(scheme.activation_rule, scheme.family), 1};
+    }
+    prepare_operand(kernels, threads, hidden, Transform{}, eights ? &*eights : nullptr,
+                    eights ? Precision::bf16 : decoder.precision, scratch.plain);
+}
+
 }  // namespace
 
 void Embedding::look_up(std::span<const std::int32_t> tokens, View<float> h) const {
@@ -103,16 +115,14 @@ void forward_window(const Decoder& decoder, const Kernels& kernels, Threads& thr
 
 void logits(const Decoder& decoder, const Kernels& kernels, Threads& threads,
             View<const float> hidden, Scratch& scratch, View<float> out) {
-    prepare_operand(kernels, threads, hidden, Transform{}, nullptr, decoder.precision,
-                    scratch.plain);
+    prepare_head(decoder, kernels, threads, hidden, scratch);
     gemm(kernels, threads, scratch.plain, decoder.head, out, decoder.head_alpha);
 }
 
 void losses(const Decoder& decoder, const Kernels& kernels, Threads& threads,
             View<const float> hidden, std::span<const std::int32_t> targets, Scratch& scratch,
             std::span<double> out) {
-    prepare_operand(kernels, threads, hidden, Transform{}, nullptr, decoder.precision,
-                    scratch.plain);
+    prepare_head(decoder, kernels, threads, hidden, scratch);
     cross_entropy(kernels, threads, scratch.plain, decoder.head, targets, out, decoder.head_alpha);
 }
 

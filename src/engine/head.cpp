@@ -19,10 +19,11 @@ struct NamedHeadType {
     HeadType type;
     std::string_view in_files;  // the file's type that is kept as it is
 };
-constexpr std::array<NamedHeadType, 5> kTypes = {{
+constexpr std::array<NamedHeadType, 6> kTypes = {{
     {"stored", HeadType::stored, ""},
     {"bf16", HeadType::bf16, ""},
     {"q8_0", HeadType::q8_0, "Q8_0"},
+    {"q8_0a8", HeadType::q8_0a8, "Q8_0"},
     {"mxfp4", HeadType::mxfp4, "MXFP4"},
     {"nvfp4", HeadType::nvfp4, "NVFP4"},
 }};
@@ -74,9 +75,13 @@ PackedMatrix pack_as_exact(const RowSource& source, Threads& threads) {
     return narrow ? std::move(*narrow) : pack_plain(source, Precision::f32, threads);
 }
 
-PackedMatrix pack_q8(const Q8Tensor& w, WeightStorage storage, Threads& threads) {
-    return storage == WeightStorage::codes ? pack_codes(w, threads)
-                                           : pack_bf16(dequantize_bf16(w).view(), threads);
+PackedMatrix pack_q8(const Q8Tensor& w, HeadType type, WeightStorage storage, Threads& threads) {
+    const bool late = type == HeadType::q8_0a8;
+    if (!late && storage != WeightStorage::codes)
+        return pack_bf16(dequantize_bf16(w).view(), threads);
+    PackedMatrix packed = pack_codes(w, threads);
+    packed.late = late;
+    return packed;
 }
 
 Head make_fp4(const RowSource& source, const Scheme& scheme, WeightStorage storage,
@@ -103,14 +108,14 @@ std::optional<Head> keep_stored(const Checkpoint& checkpoint, const std::string&
     const std::string name = module + ".weight";
     const TensorInfo* info = checkpoint.find(name);
     const auto held = std::find_if(kTypes.begin(), kTypes.end(), [&](const NamedHeadType& t) {
-        return info && !t.in_files.empty() && t.in_files == info->stored_type;
+        return info && !t.in_files.empty() && t.in_files == info->stored_type &&
+               (type == HeadType::stored || type == t.type);
     });
-    if (held == kTypes.end() || (type != HeadType::stored && type != held->type))
-        return std::nullopt;
-    if (held->type == HeadType::q8_0) {
+    if (held == kTypes.end()) return std::nullopt;
+    if (held->type == HeadType::q8_0 || held->type == HeadType::q8_0a8) {
         auto weight = by_parts(config.vocab, [&](std::int64_t first, std::int64_t count) {
             return std::optional(pack_q8(checkpoint.read_q8_rows(name, first, count, config.hidden),
-                                         storage, threads));
+                                         held->type, storage, threads));
         });
         return Head{std::move(*weight), 1};
     }
@@ -142,9 +147,10 @@ Head make_head(const RowSource& source, HeadType type, WeightStorage storage, Th
         case HeadType::bf16:
             return {pack_plain(source, Precision::bf16, threads)};
         case HeadType::q8_0:
+        case HeadType::q8_0a8:
             return {*by_parts(source.rows, [&](std::int64_t first, std::int64_t count) {
                 const Q8Tensor q = quantize_q8(source.read(first, count).view(), threads);
-                return std::optional(pack_q8(q, storage, threads));
+                return std::optional(pack_q8(q, type, storage, threads));
             })};
         case HeadType::mxfp4:
             return make_fp4(source, find_scheme("mxfp4a16"), storage, threads);

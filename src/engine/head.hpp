@@ -2,7 +2,8 @@
 // The largest matrix of a model is read and packed by parts of its rows, so that it is never in
 // memory a second time: logits = alpha * weight * x. In q8_0 a group's scale is its largest
 // magnitude / 127; in mxfp4 and nvfp4 every weight is rounded to nearest under the scale rules of
-// mxfp4a16 and nvfp4a16, the divisor of NV taken from the whole matrix. x is never quantized.
+// mxfp4a16 and nvfp4a16, the divisor of NV taken from the whole matrix. x is quantized for q8_0a8
+// alone, to MXINT8.
 #pragma once
 
 #include <functional>

@@ -20,7 +20,7 @@ bool keeps_codes(Family family, WeightStorage storage);
 // Of the head, and of the embedding where both are one tensor. `stored` keeps the file's type where
 // products can read it (Q8_0, MXFP4, NVFP4 and what bf16 holds exactly; fp32 for the rest); the
 // others are rounded to when the model is loaded, unless the file holds them already.
-enum class HeadType { stored, bf16, q8_0, mxfp4, nvfp4 };
+enum class HeadType { stored, bf16, q8_0, q8_0a8, mxfp4, nvfp4 };
 
 // Of keys and values, in the cache: as attention's operands are (`same`: bf16 in a quantized model,
 // fp32 in a baseline), or bf16 or int8 codes, with which attention's other operands are bf16 too.

@@ -10,7 +10,7 @@
 #include "kernels/fast_rules.inl"
 #include "kernels/hadamard.inl"
 #include "kernels/look.inl"
-#include "kernels/multiply_few_nv_ints.inl"
+#include "kernels/multiply_q8_ints.inl"
 #include "kernels/mx_rows.inl"
 #include "kernels/rows.inl"
 
@@ -197,10 +197,10 @@ void multiply_flushed(const Multiply& m) {
     _mm_setcsr(before);
 }
 
-// Whole numbers are those of a few rows.
+// Whole numbers are those of a few rows. Tiles cannot scale a block's sums.
 void multiply_amx(const Multiply& m) {
     if (m.wide_b) return multiply(m);
-    if (m.whole_a && m.moderate && m.c_pair == 32) return multiply_any(m);
+    if (m.late || (m.whole_a && m.moderate && m.c_pair == 32)) return multiply_any(m);
     if (m.narrow_a && m.rows <= 2 && m.c_pair == 32 && has_plain_scales(m))
         return multiply_flushed(m);
     TileUnit unit;

@@ -8,8 +8,7 @@
 #include "kernels/fast_rules.inl"
 #include "kernels/hadamard.inl"
 #include "kernels/look.inl"
-#include "kernels/multiply.inl"
-#include "kernels/multiply_few_nv_ints.inl"
+#include "kernels/multiply_q8_ints.inl"
 #include "kernels/mx_rows.inl"
 #include "kernels/rows.inl"
 

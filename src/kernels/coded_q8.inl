@@ -20,20 +20,22 @@ namespace {
 template <Coding C, bool Late>
 struct CodedB;
 
-template <>
-struct CodedB<Coding::q8, false> {
+template <bool Late>
+struct CodedB<Coding::q8, Late> {
     static constexpr int kBytes = coded_bytes(Coding::q8);
     const std::uint8_t* p = nullptr;
     bool moderate = false;
     V scale = {}, shift = {};
 
     void start() {
+        if constexpr (Late) return;
         scale = f16_floats(p + kTile);
         shift = scale * set(-32896.f);
     }
     // The codes in the second byte of the words.
     V number(N words) const {
         const V biased = floats((words & set(0xff00u)) | set(0x47000000u));
+        if constexpr (Late) return biased - set(32896.f);
         const V x = fma(biased, scale, shift);
         return fnma(x, set(65536.f), x * set(65537.f));
     }
@@ -53,8 +55,10 @@ struct CodedB<Coding::q8, false> {
             odd = number(at(2));
         }
     }
-    V sum(V even, V odd) const { return even + odd; }
-    void finish() {}
+    V sum(V even, V odd) const { return Late ? (even + odd) * scale : even + odd; }
+    void finish() {
+        if constexpr (Late) scale = f16_floats(p + kTile);
+    }
     void advance() { p += kBytes; }
 };
 

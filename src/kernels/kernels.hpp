@@ -69,7 +69,9 @@ struct Operand {
 // A weight in Q8_0 too stays in its codes, a block in 544 bytes: 8 times 16 words of 32 bits, word
 // l of part q holding the codes of row l at positions 4 q .. 4 q + 3 of the lane order, plus 128;
 // then the block's 16 scales in fp16. Code * scale has up to 18 bits, so here the number that a
-// code stands for is *defined* as bf16(code * scale), to nearest, ties to even, zero as +0.
+// code stands for is *defined* as bf16(code * scale), to nearest, ties to even, zero as +0. Or it
+// is scaled `late`, for left sides in MXINT8: a block's s0 and s1 are those of the codes, exact, and
+// acc = acc + (s0 + s1) scale, rounded after the product and after the sum.
 // Keys and values in int8 are laid out as Q8_0 without its scales, and stand for the codes alone.
 enum class Coding { none, mx, nv, q8, int8 };
 struct PackedMatrix {
@@ -79,6 +81,7 @@ struct PackedMatrix {
     AlignedVector<float> wide;  // the same order in fp32, for weights that bf16 cannot hold
     Coding coding = Coding::none;
     bool moderate = false;  // scales: E8M0 from 2^-40 to 2^40, E4M3 neither negative nor NaN
+    bool late = false;      // Q8_0: scaled late
     AlignedVector<std::uint8_t> coded = {};
     AlignedVector<float> scales = {};  // (n), of the products; or none
 };

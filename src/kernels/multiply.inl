@@ -170,12 +170,32 @@ void multiply_few_rows(const Multiply& m) {
             few_rows_of_codes<Coding::nv>(m, a, block, blocks);
         else if (m.coding == Coding::int8)
             few_rows_of_codes<Coding::int8>(m, a, block, blocks);
+        else if (m.late)
+            few_rows<CodedB<Coding::q8, true>>(m, a, block, blocks);
         else
-            few_rows_of_codes<Coding::q8>(m, a, block, blocks);
+            few_rows<CodedB<Coding::q8, false>>(m, a, block, blocks);
     }
 }
 
+// body(part) for R rows at a time, which lie in one tile of the left side.
+template <int R, class Body>
+void by_rows(const Multiply& m, Body body) {
+    static_assert(16 % R == 0);
+    for (int row = 0; row < m.rows; row += R) {
+        Multiply part = m;
+        part.rows = m.rows - row < R ? m.rows - row : R;
+        if (m.narrow_a) part.narrow_a += left_index(m, row, 0);
+        if (m.wide_a) part.wide_a += left_index(m, row, 0);
+        if (m.whole_a) part.whole_a += row * m.whole_stride;
+        part.c += row * m.c_stride;
+        body(part);
+    }
+}
+
+constexpr int kLateRows = kCodedRows < 8 ? 2 : 8;
+
 void multiply(const Multiply& m) {
+    if (m.late) return by_rows<kLateRows>(m, multiply_few_rows);
     if (m.rows <= (m.coded_b ? kCodedRows : kRows)) return multiply_few_rows(m);
     if (m.coding == Coding::mx) return multiply_strips<CodedB<Coding::mx, false>>(m);
     if (m.coding == Coding::nv) return multiply_strips<CodedB<Coding::nv, false>>(m);

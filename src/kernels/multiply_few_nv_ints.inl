@@ -85,12 +85,5 @@ void multiply_few_nv_ints(const Multiply& m) {
     }
 }
 
-void multiply_any(const Multiply& m) {
-    const bool whole = m.whole_a && m.moderate, few = m.rows <= kFewIntRows;
-    if (whole && m.coding == Coding::mx) return few ? multiply_few_ints(m) : multiply_ints(m);
-    if (whole && m.coding == Coding::nv) return few ? multiply_few_nv_ints(m) : multiply_nv_ints(m);
-    multiply(m);
-}
-
 }  // namespace
 }  // namespace hb

@@ -91,6 +91,7 @@ void take_right(Multiply& m, const PackedMatrix& b, std::int64_t panel, std::int
     m.panels = static_cast<int>(panels);
     m.coding = b.coding;
     m.moderate = b.moderate;
+    m.late = b.late;
     m.b_stride = m.blocks * (b.coding == Coding::none ? kTile : coded_bytes(b.coding));
     if (b.coding != Coding::none)
         m.coded_b = b.coded.data() + panel * m.b_stride;

@@ -17,14 +17,18 @@ float element(const std::uint16_t* narrow, const float* wide, std::int64_t i) {
     return narrow ? bf16_to_float(narrow[i]) : wide[i];
 }
 
+float q8_scale(const std::uint8_t* b, int l) {
+    std::uint16_t scale;
+    std::memcpy(&scale, b + q8_scale_byte(l), 2);
+    return f16_to_float(scale);
+}
+
 // Position i of row l in a coded block.
 float coded_element(const std::uint8_t* b, Coding coding, int l, int i) {
     if (coding == Coding::int8) return static_cast<float>(b[q8_code_byte(l, i)] - 128);
     if (coding == Coding::q8) {
         const int code = b[q8_code_byte(l, i)] - 128;
-        std::uint16_t scale;
-        std::memcpy(&scale, b + q8_scale_byte(l), 2);
-        return round_to_bf16(static_cast<float>(code) * f16_to_float(scale)) + 0.f;
+        return round_to_bf16(static_cast<float>(code) * q8_scale(b, l)) + 0.f;
     }
     const Family family = coding == Coding::mx ? Family::mx : Family::nv;
     const auto code = static_cast<std::uint8_t>(b[code_byte(l, i)] >> code_shift(i) & 15);
@@ -49,9 +53,25 @@ float right_element(const Multiply& m, int panel, std::int64_t block, int l, int
     return coded_element(b, m.coding, l, i);
 }
 
+// (s0 + s1) scale of a block that is scaled late.
+float late_dot(const Multiply& m, int r, const std::uint8_t* b, std::int64_t block, int l) {
+    float s[2] = {};
+    for (int i = 0; i < kBlock; ++i) {
+        const int code = b[q8_code_byte(l, i)] - 128;
+        s[i % 2] = std::fma(element(m.narrow_a, m.wide_a, left_index(m, r, block) + i),
+                            static_cast<float>(code), s[i % 2]);
+    }
+    return (s[0] + s[1]) * q8_scale(b, l);
+}
+
 // acc = acc + (s0 + s1) over the blocks of row r of a and row l of a panel.
 float dot(const Multiply& m, int r, int panel, int l, float acc) {
     for (std::int64_t block = 0; block < m.blocks; ++block) {
+        if (m.late) {
+            const std::uint8_t* b = m.coded_b + panel * m.b_stride + block * coded_bytes(m.coding);
+            acc = acc + late_dot(m, r, b, block, l);
+            continue;
+        }
         float s[2] = {};
         for (int i = 0; i < kBlock; ++i) {
             const std::int64_t in_a = left_index(m, r, block) + i;

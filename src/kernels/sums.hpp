@@ -47,7 +47,7 @@ struct Sums {
 // The chunks of up to `width` columns.
 inline std::int64_t chunk_of(const Kernels& kernels, const Operand& a, const PackedMatrix& b,
                              std::int64_t width) {
-    const bool few = a.rows <= 2 || (a.is_whole && b.coding != Coding::none);
+    const bool few = a.rows <= 2 || b.late || (a.is_whole && b.coding != Coding::none);
     const bool tiles = kernels.panels == 2 && b.precision == Precision::bf16 && !few;
     return tiles ? Sums::kPair : width;
 }

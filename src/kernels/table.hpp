@@ -52,7 +52,7 @@ struct Multiply {
     const float* wide_b = nullptr;
     const std::uint8_t* coded_b = nullptr;
     Coding coding = Coding::none;
-    bool moderate = false;  // as in a PackedMatrix
+    bool moderate = false, late = false;  // as in a PackedMatrix
     std::int64_t b_stride = 0;
     float* c = nullptr;
     std::int64_t c_stride = 0;

@@ -67,6 +67,7 @@ TEST_F(Bench, TheHeadCanBeOfAnotherType) {
     for (const auto& [name, type, bytes] : {Case{"stored", "bf16", 64},
                                             {"bf16", "bf16", 64},
                                             {"q8_0", "Q8_0", 34},
+                                            {"q8_0a8", "Q8_0", 34},
                                             {"mxfp4", "MXFP4", 17},
                                             {"nvfp4", "NVFP4", 18}}) {
         ASSERT_TRUE(succeeded(bench({path("model"), "--head", name})));

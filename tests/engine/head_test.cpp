@@ -19,8 +19,8 @@
 namespace hb {
 namespace {
 
-constexpr HeadType kEvery[] = {HeadType::stored, HeadType::bf16, HeadType::q8_0, HeadType::mxfp4,
-                               HeadType::nvfp4};
+constexpr HeadType kEvery[] = {HeadType::stored, HeadType::bf16,  HeadType::q8_0,
+                               HeadType::q8_0a8, HeadType::mxfp4, HeadType::nvfp4};
 const std::vector<std::int32_t> kTokens = {1, 5, 3, 7, 2, 0, 6};
 
 Matrix<float> random_matrix(std::int64_t rows, std::int64_t cols) {
@@ -160,7 +160,8 @@ TEST(MakeHead, RefusesWhatATypeCannotHold) {
     const auto narrow = random_matrix(40, 40);
     auto broken = random_matrix(40, 64);
     broken(33, 5) = std::nanf("");
-    for (const HeadType type : {HeadType::q8_0, HeadType::mxfp4, HeadType::nvfp4}) {
+    for (const HeadType type :
+         {HeadType::q8_0, HeadType::q8_0a8, HeadType::mxfp4, HeadType::nvfp4}) {
         EXPECT_THROW(make_head(rows_of(narrow), type, WeightStorage::codes, one), Error);
         EXPECT_THROW(make_head(rows_of(broken), type, WeightStorage::codes, one), Error);
     }
@@ -229,7 +230,7 @@ TEST(RandomHead, IsOfTheTypeThatWasAskedFor) {
 }
 
 TEST(HeadTypes, AnUnknownNameListsTheKnownOnes) {
-    for (const char* name : {"stored", "bf16", "q8_0", "mxfp4", "nvfp4"})
+    for (const char* name : {"stored", "bf16", "q8_0", "q8_0a8", "mxfp4", "nvfp4"})
         EXPECT_NO_THROW(find_head_type(name)) << name;
     try {
         find_head_type("int3");

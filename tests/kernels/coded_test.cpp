@@ -234,6 +234,52 @@ TEST_P(WholeNumbers, HoldTheLargestSums) {
     }
 }
 
+// Q8_0 codes scaled late: whole numbers where there are some, rows beyond the numbers that are
+// taken so, any number of rows; and ref against sums in whole numbers, rounded as the definition
+// says.
+TEST(LateScales, GiveTheBitsOfRefAndOfWholeNumbers) {
+    Threads one(1), three(3);
+    for (const auto& [n, k] :
+         {std::pair<std::int64_t, std::int64_t>{16, 32}, {331, 96}, {72, 2240}}) {
+        const Q8Tensor q = quantize_q8(normal_matrix(n, k, 4).view(), one);
+        PackedMatrix w = pack_codes(q, one);
+        w.late = true;
+        for (const std::int64_t rows : {1, 2, 3, 7, 8, 9, 16, 37, 257}) {
+            Matrix<float> x = left_numbers(rows, k);
+            for (const bool huge : {false, true}) {
+                if (huge) x(rows / 2, k / 2) = 1e30f;
+                const Operand a = quantized_side(ref(), one, x, "mxint8");
+                const auto expected = product(ref(), one, a, w);
+                for (std::int64_t r = 0; r < rows; r += 5) {
+                    for (std::int64_t c = 0; c < n; c += 7) {
+                        float acc = 0;
+                        for (std::int64_t block = 0; block < k / 32; ++block) {
+                            double sum = 0;
+                            for (int i = 0; i < 32; ++i)
+                                sum += q.codes(c, 32 * block + i) *
+                                       static_cast<double>(
+                                           bf16_to_float(a.narrow[static_cast<std::size_t>(
+                                               a.at(r) + block * a.step() + i % 16 * 2 + i / 16)]));
+                            const float scaled =
+                                static_cast<float>(sum) * f16_to_float(q.scales(c, block));
+                            acc = acc + scaled;
+                        }
+                        ASSERT_EQ(acc, expected(r, c)) << r << ' ' << c;
+                    }
+                }
+                for (const Kernels* kernels : wide_kernels())
+                    for (Threads* threads : {&one, &three})
+                        EXPECT_EQ(
+                            difference(expected,
+                                       product(*kernels, *threads,
+                                               quantized_side(*kernels, *threads, x, "mxint8"), w)),
+                            "")
+                            << name_of(*kernels) << ' ' << rows << ' ' << n << ' ' << huge;
+            }
+        }
+    }
+}
+
 // Gate and up leave their product in whole numbers; an operand used again is not left with old
 // ones.
 TEST_P(WholeNumbers, ComeOutOfGatedProducts) {
