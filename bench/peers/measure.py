@@ -42,8 +42,9 @@ def parse_arguments():
     p.add_argument('--head', choices=tuple(TYPES), help="llama.cpp's embedding and head; default: as the rest")
     p.add_argument('--model', metavar='GGUF', help='also this model, made 4-bit here')
     p.add_argument('--model-types', type=listed(tuple(TYPES)), default=['q4_0', 'q8_0'], help='default q4_0,q8_0')
-    p.add_argument('--model-head', choices=('q8_0', 'bf16'), default='q8_0',
-                   help="of both programs: the model's embedding and head; default q8_0")
+    p.add_argument('--model-head', choices=('q8_0a8', 'q8_0', 'bf16'), default='q8_0a8',
+                   help="of both programs: the model's embedding and head; default q8_0a8, Q8_0 by inputs in 8 bits, "
+                        "as llama.cpp always takes it")
     p.add_argument('--only-model', action='store_true', help='no random weights')
     p.add_argument('--kernels', type=listed(KERNELS), help='default: amx, if the CPU has it, and avx512')
     p.add_argument('--time-limit', type=positive, metavar='SECONDS')

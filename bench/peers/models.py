@@ -59,10 +59,11 @@ class Maker:
 
     def requantized(self, type_name):
         tool = os.path.join(self.args.work, 'bin', 'llama-quantize')
+        head = self.args.model_head.removesuffix('a8')
         return self.made_by(self.path(self.args.model_name, f'{type_name}.gguf'),
-                            lambda path: [tool, '--allow-requantize', '--pure', '--token-embedding-type',
-                                          self.args.model_head, '--output-tensor-type', self.args.model_head,
-                                          self.args.model, path, type_name.upper(), str(self.args.threads)])
+                            lambda path: [tool, '--allow-requantize', '--pure', '--token-embedding-type', head,
+                                          '--output-tensor-type', head, self.args.model, path, type_name.upper(),
+                                          str(self.args.threads)])
 
     def quantized(self, scheme):
         """Rounded to nearest, but with the rotations and rules of mr-gptq: those cost time in every pass."""
