@@ -106,10 +106,10 @@ void Threads::run(std::int64_t n, int runs, const Body& body) {
 
 std::vector<Part> cut_in_parts(std::int64_t rows, int threads) {
     constexpr std::int64_t kRows = 256;
+    const std::int64_t round = kRows * threads, fine = threads > 1 && rows != round ? round : 0;
     std::vector<Part> parts;
     for (std::int64_t first = 0; first < rows;) {
-        const std::int64_t rest = rows - first;
-        const std::int64_t most = threads > 1 && rest <= kRows * threads ? kRows / 2 : kRows;
+        const std::int64_t rest = rows - first, most = rest <= fine ? kRows / 2 : kRows;
         parts.push_back({first, std::min(rest, most)});
         first += parts.back().rows;
     }

@@ -56,7 +56,7 @@ private:
 };
 
 // Rows cut for threads that are not equally fast: 256 at a time, and 128 once what is left is one
-// round for all of them.
+// round for all of them, unless that round is all there is.
 struct Part {
     std::int64_t first, rows;
 };

@@ -44,6 +44,8 @@ TEST(CutInParts, CoversTheRowsWithSmallPartsLast) {
     }
     EXPECT_EQ(cut_in_parts(2048, 2).size(), 10u);
     EXPECT_EQ(cut_in_parts(2048, 1).size(), 8u);
+    EXPECT_EQ(cut_in_parts(512, 2).size(), 2u);
+    EXPECT_EQ(cut_in_parts(513, 2).size(), 4u);
 }
 
 TEST(Threads, ALoopAfterAPauseStillRuns) {
