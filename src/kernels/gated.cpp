@@ -53,21 +53,20 @@ void gated_gemm(const Kernels& kernels, Threads& threads, const Factor& gate, co
     const std::int64_t across = divide_up(n, width);
     const std::int64_t height =
         rows * across <= 4 * kGateRows * threads.count() ? kGateRows / 8 : kGateRows;
+    const std::int64_t tall = std::min(height, rows), lines_tall = std::min(kPrepareRows, rows);
     Matrix<float> whole;
     if (q && q->scheme->by_row()) whole = Matrix<float>(rows, out.padded_k());
     std::vector<AlignedVector<float>> buffers(static_cast<std::size_t>(threads.count()));
     const auto task = [&](std::int64_t i, int thread) {
         auto& buffer = buffers[static_cast<std::size_t>(thread)];
-        buffer.resize(static_cast<std::size_t>((2 * kGateRows + 2 * kPrepareRows) * width));
+        buffer.resize(static_cast<std::size_t>((2 * tall + 2 * lines_tall) * width));
         const std::int64_t row = i / across * height, count = std::min(height, rows - row);
         const std::int64_t column = i % across * width, columns = std::min(width, n - column);
         const std::int64_t stride = divide_up(columns, 32) * 32;
         const std::int64_t chunk = std::max(chunk_of(kernels, gate.a, gate.b, stride),
                                             chunk_of(kernels, up.a, up.b, stride));
-        const Sums gates{buffer.data(), kGateRows, chunk},
-            ups{gates.at + kGateRows * width, kGateRows, chunk};
-        float *const lines = ups.at + kGateRows * width, *const spare =
-                                                             lines + kPrepareRows * width;
+        const Sums gates{buffer.data(), tall, chunk}, ups{gates.at + tall * width, tall, chunk};
+        float *const lines = ups.at + tall * width, *const spare = lines + lines_tall * width;
         const float alpha = take_factor(kernels, gate, row, count, column, columns, stride, gates);
         const float beta = take_factor(kernels, up, row, count, column, columns, stride, ups);
         for (std::int64_t r = 0; r < count; r += kPrepareRows) {
