@@ -5,7 +5,7 @@
 
 #include "core/error.hpp"
 #include "eval/task_file.hpp"
-#include "io/strict_json.hpp"
+#include "io/json_fields.hpp"
 
 namespace hb {
 namespace {
@@ -13,27 +13,25 @@ namespace {
 constexpr std::size_t kMostChoices = 64;
 
 const Json& field(const Json& line, const char* name, const std::string& where) {
-    if (!line.is_object() || !line.contains(name)) fail("{}: no field \"{}\"", where, name);
-    return line[name];
+    if (const Json* value = find_field(line, name)) return *value;
+    fail("{}: no field \"{}\"", where, name);
 }
 
 std::string text_in(const Json& line, const char* name, const std::string& where) {
     const Json& value = field(line, name, where);
-    if (!value.is_string())
-        fail("{}: \"{}\" is {}; wanted a string", where, name, printable(value.dump()));
+    if (!value.is_string()) fail("{}: \"{}\" is {}; wanted a string", where, name, shown(value));
     return value.get<std::string>();
 }
 
 std::vector<std::string> texts_in(const Json& line, const char* name, const std::string& where) {
     const Json& value = field(line, name, where);
     if (!value.is_array() || value.empty() || value.size() > kMostChoices)
-        fail("{}: \"{}\" is {}; wanted a list of 1 to {} strings", where, name,
-             printable(value.dump()), kMostChoices);
+        fail("{}: \"{}\" is {}; wanted a list of 1 to {} strings", where, name, shown(value),
+             kMostChoices);
     std::vector<std::string> texts;
     for (const Json& one : value) {
         if (!one.is_string() || one.get_ref<const std::string&>().empty())
-            fail("{}: \"{}\" holds {}; wanted strings that are not empty", where, name,
-                 printable(one.dump()));
+            fail("{}: \"{}\" holds {}; wanted strings that are not empty", where, name, shown(one));
         texts.push_back(one.get<std::string>());
     }
     return texts;
@@ -42,8 +40,8 @@ std::vector<std::string> texts_in(const Json& line, const char* name, const std:
 std::int64_t gold_in(const Json& line, std::size_t choices, const std::string& where) {
     const Json& value = field(line, "gold", where);
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() >= choices)
-        fail("{}: \"gold\" is {}; wanted the number of a choice, 0 to {}", where,
-             printable(value.dump()), choices - 1);
+        fail("{}: \"gold\" is {}; wanted the number of a choice, 0 to {}", where, shown(value),
+             choices - 1);
     return value.get<std::int64_t>();
 }
 

@@ -72,9 +72,7 @@ Parts<Part> parts_of(const Multiply& m, const Part& part, const StripPlace& plac
 inline TileSource strip_source(const Multiply& m, const StripPlace& place,
                                const std::uint16_t* tiles) {
     TileSource s{};
-    s.a = m.narrow_a + place.block * m.a_step;
     s.a_step = m.a_step;
-    s.a_below = m.a_stride;
     s.b = tiles;
     s.b_step = 2 * kTile;
     s.b_right = kTile;
@@ -99,8 +97,9 @@ void multiply_strips(const Multiply& m, Tiles& t, const Part& part) {
     for (std::int64_t i = 0; i < strips.count; ++i) {
         const StripPlace now = place(i);
         Parts<Part> next = parts(i + 1);
-        tile_columns<1>(t, strip_source(m, now, tiles + i % 2 * kStrip), m, now.panel,
-                        m.resume || now.block > 0, next);
+        TileSource s = strip_source(m, now, tiles + i % 2 * kStrip);
+        take_left(s, m, now.block);
+        tile_columns<1>(t, s, m, now.panel, m.resume || now.block > 0, next);
         next.rest();
     }
 }

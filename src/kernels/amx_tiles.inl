@@ -147,13 +147,17 @@ inline std::int64_t tile_depth(std::int64_t blocks) {
     return parts > 0 ? (blocks + parts - 1) / parts : 1;
 }
 
+// A left side in bf16 from `block` on.
+inline void take_left(TileSource& s, const Multiply& m, std::int64_t block) {
+    s.a = m.narrow_a + block * m.a_step;
+    s.a_below = m.a_stride;
+}
+
 // Up to `depth` blocks from `block` on, of a right side in tiles.
 inline TileSource tile_source(const Multiply& m, int panel, std::int64_t block,
                               std::int64_t depth) {
     TileSource s{};
-    s.a = m.narrow_a + block * m.a_step;
     s.a_step = m.a_step;
-    s.a_below = m.a_stride;
     s.b = m.narrow_b + panel * m.b_stride + block * kTile;
     s.b_step = kTile;
     s.b_right = m.b_stride;
@@ -166,7 +170,8 @@ void multiply_plain(const Multiply& m, Tiles& t) {
     const std::int64_t depth = tile_depth(m.blocks);
     for (int panel = 0; panel < m.panels; panel += 2) {
         for (std::int64_t block = 0; block < m.blocks; block += depth) {
-            const TileSource s = tile_source(m, panel, block, depth);
+            TileSource s = tile_source(m, panel, block, depth);
+            take_left(s, m, block);
             const std::int64_t next =
                 m.blocks - block > depth ? depth * kTile : 2 * m.b_stride - block * kTile;
             Fetch fetch{s.b + next, m.b_stride, s.blocks};
