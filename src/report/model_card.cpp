@@ -91,6 +91,7 @@ Table recipe_table(const Json& run) {
         add(("transform at " + site).c_str(),
             transform.is_string() ? transform.get<std::string>() : transform.dump());
     const Json rotation = run.value("rotation", Json::object());
+    add("channels", text_of(run, "channels"));
     add("residual stream, rotated in the weights", text_of(rotation, "residual"));
     add("heads of v, rotated in the weights", text_of(rotation, "heads"));
     const Json calibration = run.value("calibration", Json::object());
