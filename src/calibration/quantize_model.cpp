@@ -159,9 +159,8 @@ Json quantize_model(const QuantizeOptions& options, const QuantizeHooks& hooks) 
         return done;
     }
     if (sampled) tokens = sampled_rows(options, work, kernels, threads, hooks);
-    const Checkpoint checkpoint =
-        balanced_for(settings, rotated_for(settings, std::move(dense)), kernels, threads,
-                     tokens.view(), hooks);
+    const Checkpoint checkpoint = balanced_for(settings, rotated_for(settings, std::move(dense)),
+                                               kernels, threads, tokens.view(), hooks);
     if (!settings.needs_statistics()) tokens = {};
     if (settings.rotation && settings.config.tied && hooks.notice)
         hooks.notice(

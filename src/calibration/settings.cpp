@@ -134,7 +134,8 @@ void choose_channels(const QuantizeOptions& options, Settings& s) {
                                           : options.channels == "balanced";
     if (s.balanced && s.rotation)
         fail(
-            "--channels balanced cannot go with --rotation {}, which folds the norms' weights away; "
+            "--channels balanced cannot go with --rotation {}, which folds the norms' weights "
+            "away; "
             "use --rotation online, or --transform none for files that any client runs",
             options.rotation);
 }

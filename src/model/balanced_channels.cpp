@@ -49,7 +49,8 @@ std::vector<float> inverse(std::vector<float> d) {
 std::vector<float> for_heads(const ModelConfig& config, const std::vector<float>& values) {
     std::vector<float> d;
     for (std::int64_t head = 0; head < config.heads && !values.empty(); ++head) {
-        const auto from = values.begin() + head / (config.heads / config.kv_heads) * config.head_dim;
+        const auto from =
+            values.begin() + head / (config.heads / config.kv_heads) * config.head_dim;
         d.insert(d.end(), from, from + config.head_dim);
     }
     return d;
@@ -118,7 +119,8 @@ void check_scales(const Checkpoint& dense, const ModelConfig& config,
              scales.size(), config.layers);
     for (const ChannelScales& block : scales)
         for (std::size_t site = 0; site < 4; ++site)
-            if (!block[site].empty() && static_cast<std::int64_t>(block[site].size()) != sizes[site])
+            if (!block[site].empty() &&
+                static_cast<std::int64_t>(block[site].size()) != sizes[site])
                 fail("{}: {} channel scales for the input of {}; wanted {}", dense.path().string(),
                      block[site].size(), kSiteNames[site], sizes[site]);
 }

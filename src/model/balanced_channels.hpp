@@ -9,9 +9,9 @@
 //
 // WHICH d. Within a block that is rotated, rounding adds noise in proportion to the block's energy,
 // evenly over its channels. With x_i the energy of channel i of the input and w_i that of column i
-// of the weights, noise in x costs (sum x_i)(sum w_i), noise in W the same. Under d it is (sum d_i^2
-// x_i)(sum w_i / d_i^2), least where d_i^4 = w_i / x_i, when it is (sum sqrt(x_i w_i))^2 (Cauchy
-// and Schwarz). The diagonal part of WUSH (arXiv 2512.00956).
+// of the weights, noise in x costs (sum x_i)(sum w_i), noise in W the same. Under d it is (sum
+// d_i^2 x_i)(sum w_i / d_i^2), least where d_i^4 = w_i / x_i, when it is (sum sqrt(x_i w_i))^2
+// (Cauchy and Schwarz). The diagonal part of WUSH (arXiv 2512.00956).
 #pragma once
 
 #include <array>
