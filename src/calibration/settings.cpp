@@ -138,6 +138,7 @@ void choose_channels(const QuantizeOptions& options, Settings& s) {
             "away; "
             "use --rotation online, or --transform none for files that any client runs",
             options.rotation);
+    if (s.balanced) s.quantization.channels = "balanced";
 }
 
 }  // namespace
@@ -232,7 +233,7 @@ Json describe(const Settings& s, const QuantizeOptions& options, const Checkpoin
                             {"residual", s.quantization.residual},
                             {"heads", s.quantization.heads},
                             {"kept", s.rotation->kept}};
-    if (s.balanced) json["channels"] = "balanced";
+    if (s.balanced) json["channels"] = s.quantization.channels;
     json["weight_scales"] = group.weight_rule;
     json["activation_scales"] = group.activation_rule;
     json["damping"] = s.solver.damping;
