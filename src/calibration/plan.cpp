@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "calibration/channel_energies.hpp"
 #include "calibration/dataset.hpp"
 #include "calibration/settings.hpp"
 #include "calibration/stream.hpp"
@@ -74,8 +75,11 @@ Json plan_quantization(const QuantizeOptions& options) {
                                    options.sequences, options.sequence_length);
         sequences = rows.rows, length = rows.cols;
     }
-    const double tokens = s.needs_calibration() ? static_cast<double>(sequences * length) : 0;
-    const Work work = count(s, tokens);
+    const double tokens = s.needs_statistics() ? static_cast<double>(sequences * length) : 0;
+    Work work = count(s, tokens);
+    if (s.balanced)
+        work.linear += 2 * work.weights *
+                       static_cast<double>(std::min(sequences * length, kEnergyTokens + length));
     double output = 0;
     const auto quantized = quantized_weights(s);
     for (const TensorInfo& info : checkpoint.tensors()) {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <map>
 
+#include "calibration/channel_energies.hpp"
 #include "calibration/dataset.hpp"
 #include "calibration/finish.hpp"
 #include "calibration/groups.hpp"
@@ -94,6 +95,20 @@ Json summary(const Json& run, const StreamTotals& totals, const Json& layers, do
     return json;
 }
 
+Checkpoint balanced_for(const Settings& settings, Checkpoint dense, const Kernels& kernels,
+                        Threads& threads, View<const std::int32_t> tokens,
+                        const QuantizeHooks& hooks) {
+    if (!settings.balanced) return dense;
+    const auto scales =
+        balancing_scales(settings, dense, kernels, threads, tokens, [&](std::int64_t layer) {
+            if (hooks.progress)
+                hooks.progress({layer, settings.config.layers, "balancing channels"});
+        });
+    const auto quantized = quantized_weights(settings);
+    return balance_channels(std::move(dense), scales,
+                            [&](const std::string& name) { return quantized.contains(name); });
+}
+
 // The stream's memory is given back when this returns.
 Json quantize_blocks(const Settings& settings, const QuantizeOptions& options,
                      const Checkpoint& checkpoint, const WorkFolder& work, const Kernels& kernels,
@@ -144,7 +159,9 @@ Json quantize_model(const QuantizeOptions& options, const QuantizeHooks& hooks) 
         return done;
     }
     if (sampled) tokens = sampled_rows(options, work, kernels, threads, hooks);
-    const Checkpoint checkpoint = rotated_for(settings, std::move(dense));
+    const Checkpoint checkpoint = balanced_for(settings, rotated_for(settings, std::move(dense)),
+                                               kernels, threads, tokens.view(), hooks);
+    if (!settings.needs_statistics()) tokens = {};
     if (settings.rotation && settings.config.tied && hooks.notice)
         hooks.notice(
             "the embedding and the head are untied: the head takes the weight of the final norm, "

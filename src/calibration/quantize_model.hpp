@@ -24,6 +24,8 @@ struct QuantizeOptions {
     // Where the transform is applied: online (all four sites, recorded), offline (folded into the
     // weights, all but down's input), offline+down (down's input online).
     std::string rotation = "online";
+    // "balanced" (model/balanced_channels.hpp) or "plain"; empty: the recipe's choice.
+    std::string channels;
     std::filesystem::path calibration;  // empty: 32 x 512 tokens sampled from the model
     std::int64_t sequences = 128, sequence_length = 2048;
     std::vector<std::string> ignore;  // modules or "re:..." left in 16 bits (lm_head always)

@@ -127,6 +127,20 @@ void choose_transforms(const QuantizeOptions& options, Settings& s) {
     }
 }
 
+void choose_channels(const QuantizeOptions& options, Settings& s) {
+    if (!options.channels.empty() && options.channels != "plain" && options.channels != "balanced")
+        fail("unknown channels '{}'; choose plain or balanced", options.channels);
+    s.balanced = options.channels.empty() ? s.recipe->balanced_channels && !s.rotation
+                                          : options.channels == "balanced";
+    if (s.balanced && s.rotation)
+        fail(
+            "--channels balanced cannot go with --rotation {}, which folds the norms' weights "
+            "away; "
+            "use --rotation online, or --transform none for files that any client runs",
+            options.rotation);
+    if (s.balanced) s.quantization.channels = "balanced";
+}
+
 }  // namespace
 
 const Method& Settings::method_of(std::int64_t layer, std::string_view linear) const {
@@ -146,7 +160,7 @@ bool Settings::keeps_hidden(std::int64_t layer) const {
     return down && down->activation_rule && down->scheme->family == Family::mx;
 }
 
-bool Settings::needs_calibration() const {
+bool Settings::needs_statistics() const {
     return quantizer->needs_hessian ||
            std::any_of(methods.begin(), methods.end(), [](const Method& m) {
                return m.activation_rule && m.scheme->family == Family::nv;
@@ -172,6 +186,7 @@ Settings make_settings(const QuantizeOptions& options, const Checkpoint& checkpo
     s.quantization.seed = options.seed;
     choose_groups(options, s);
     choose_transforms(options, s);
+    choose_channels(options, s);
     check_patterns(s, options.ignore);
     check_shapes(s, checkpoint);
     check_layout(s.quantization);
@@ -218,6 +233,7 @@ Json describe(const Settings& s, const QuantizeOptions& options, const Checkpoin
                             {"residual", s.quantization.residual},
                             {"heads", s.quantization.heads},
                             {"kept", s.rotation->kept}};
+    if (s.balanced) json["channels"] = s.quantization.channels;
     json["weight_scales"] = group.weight_rule;
     json["activation_scales"] = group.activation_rule;
     json["damping"] = s.solver.damping;

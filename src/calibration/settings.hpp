@@ -39,6 +39,7 @@ struct Settings {
     const Quantizer* quantizer = nullptr;
     std::array<Transform, 4> transforms;  // by site, online
     std::optional<OfflineRotation> rotation;
+    bool balanced = false;  // channels
     QuantizerOptions solver;
     QuantizationConfig quantization;
     std::vector<Method> methods;  // of quantization.groups, in their order
@@ -52,7 +53,9 @@ struct Settings {
     // Whether down's input is known before its statistics are: MX has no scale that waits for them.
     bool keeps_hidden(std::int64_t layer) const;
     // Hessians, or the static scale of NV activations
-    bool needs_calibration() const;
+    bool needs_statistics() const;
+    // These, or energies of channels
+    bool needs_calibration() const { return balanced || needs_statistics(); }
 };
 
 // Throws Error on anything that cannot work: an unknown name, a pattern that matches nothing, a

@@ -87,6 +87,7 @@ Json describe(const std::string& model, const Checkpoint& checkpoint) {
             {"qkv", q->qkv}, {"o", q->o}, {"gate_up", q->gate_up}, {"down", q->down}};
         if (q->residual != "none" || q->heads != "none")
             j["folded"] = {{"residual", q->residual}, {"heads", q->heads}};
+        if (q->channels != "plain") j["channels"] = q->channels;
         j["ignore"] = q->ignore;
     }
     const Totals totals = count(checkpoint, c);
@@ -147,6 +148,7 @@ void print_facts(const Json& j) {
             facts.rows.push_back({"in the weights", "residual stream " +
                                                         text(j["folded"]["residual"]) + ", heads " +
                                                         text(j["folded"]["heads"])});
+        if (j.contains("channels")) facts.rows.push_back({"channels", text(j["channels"])});
     }
     facts.rows.push_back({"linear layers", total_text(j["linears"])});
     facts.rows.push_back({"everything", total_text(j["all"])});

@@ -118,6 +118,11 @@ Action define_quantize(CLI::App& app) {
                    "offline+down (down's input online)")
         ->type_name("WHERE")
         ->capture_default_str();
+    app.add_option(
+           "--channels", o.channels,
+           "balanced: scale channels so that inputs and weights round alike, folded into "
+           "norms and weights (any client runs it); plain: leave them; default: the recipe's")
+        ->type_name("HOW");
     app.add_option("--weight-scales", o.weight_rule, "see halfbyte list scale-rules")
         ->type_name("RULE");
     app.add_option("--activation-scales", o.activation_rule, "see halfbyte list scale-rules")

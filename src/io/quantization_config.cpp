@@ -140,6 +140,7 @@ void read_provenance(const Json& json, const Json& names, QuantizationConfig& c)
     read_transforms(json, "transforms",
                     {{"qkv", &c.qkv}, {"o", &c.o}, {"gate_up", &c.gate_up}, {"down", &c.down}});
     read_transforms(json, "folded", {{"residual", &c.residual}, {"heads", &c.heads}});
+    c.channels = text_or(json, "channels", "plain", kWhere);
     const Json* seed = find_field(json, "seed");
     if (seed && !seed->is_number_unsigned())
         fail("{}: 'seed' is {}, wanted a whole number", kWhere, shown(*seed));

@@ -35,6 +35,7 @@ struct QuantizationConfig {
     // Rotations that are folded into the weights, which no reader needs: of the residual stream,
     // and of what heads take from v.
     std::string residual = "none", heads = "none";
+    std::string channels = "plain";  // or "balanced", which no reader needs either
     std::uint64_t seed = 0;
 
     bool online_transform() const {

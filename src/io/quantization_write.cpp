@@ -51,6 +51,7 @@ Json provenance_of(const QuantizationConfig& c) {
     json["transforms"] = {{"qkv", c.qkv}, {"o", c.o}, {"gate_up", c.gate_up}, {"down", c.down}};
     if (c.residual != "none" || c.heads != "none")
         json["folded"] = {{"residual", c.residual}, {"heads", c.heads}};
+    if (c.channels != "plain") json["channels"] = c.channels;
     json["seed"] = c.seed;
     return json;
 }

@@ -91,6 +91,7 @@ Table recipe_table(const Json& run) {
         add(("transform at " + site).c_str(),
             transform.is_string() ? transform.get<std::string>() : transform.dump());
     const Json rotation = run.value("rotation", Json::object());
+    add("channels", text_of(run, "channels"));
     add("residual stream, rotated in the weights", text_of(rotation, "residual"));
     add("heads of v, rotated in the weights", text_of(rotation, "heads"));
     const Json calibration = run.value("calibration", Json::object());
@@ -177,6 +178,11 @@ constexpr std::string_view kFolded =
     "folded into the\n"
     "weights, so that no client needs to know. Embedding and head are two tensors.\n";
 
+constexpr std::string_view kBalanced =
+    "Channels are scaled so that inputs and weights round alike. The scales are folded into norms, "
+    "v and up, so\n"
+    "that no client needs to know; these tensors are not those of the model.\n";
+
 }  // namespace
 
 std::string model_card(const Json& run) {
@@ -199,6 +205,7 @@ std::string model_card(const Json& run) {
     card += kLoad;
     card += rotated(run) ? kRotated : kPlain;
     if (run.contains("rotation")) card += kFolded;
+    if (run.contains("channels")) card += kBalanced;
     return card;
 }
 

@@ -29,9 +29,10 @@ TEST(Usage, HelpStatesTheContract) {
                       eval = run({"eval", "--help"}).out, bench = run({"bench", "--help"}).out,
                       generate = run({"run", "--help"}).out;
     for (const char* option :
-         {"MODEL", "OUT", "--scheme", "--recipe", "--transform", "--rotation", "--weight-scales",
-          "--activation-scales", "--calibration", "--sequences", "--sequence-length", "--ignore",
-          "--seed", "--threads", "--resume", "--activations", "--dry-run", "--json"})
+         {"MODEL", "OUT", "--scheme", "--recipe", "--transform", "--rotation", "--channels",
+          "--weight-scales", "--activation-scales", "--calibration", "--sequences",
+          "--sequence-length", "--ignore", "--seed", "--threads", "--resume", "--activations",
+          "--dry-run", "--json"})
         EXPECT_NE(quantize.find(option), std::string::npos) << option;
     for (const char* option :
          {"--text", "--tokens", "--tasks", "--task-data", "--limit", "--items", "--window",

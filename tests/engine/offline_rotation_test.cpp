@@ -16,6 +16,7 @@
 #include "core/error.hpp"
 #include "core/float_bits.hpp"
 #include "core/random.hpp"
+#include "engine/biased_model.hpp"
 #include "engine/logits.hpp"
 #include "io/temporary_folder.hpp"
 #include "model/model_tensors.hpp"
@@ -62,37 +63,11 @@ Matrix<float> whole(const Checkpoint& checkpoint, const std::string& name) {
     return checkpoint.read(name, shape.size() == 1 ? 1 : shape[0], shape.back());
 }
 
-// llama31 with a bias on every linear.
-void write_biased(const std::filesystem::path& folder) {
-    const Checkpoint plain = Checkpoint::open(golden("llama31"));
-    Json config = plain.config();
-    config["attention_bias"] = config["mlp_bias"] = true;
-    std::vector<TensorToWrite> tensors;
-    for (const TensorInfo& info : plain.tensors()) {
-        tensors.push_back({info.name, info.dtype, info.shape,
-                           [&plain, name = info.name] { return plain.read_bytes(name); }});
-        if (!info.name.ends_with("proj.weight")) continue;
-        const auto module = info.name.substr(0, info.name.rfind('.'));
-        const std::uint64_t seed = tensors.size();
-        tensors.push_back({module + ".bias", "BF16", {info.shape[0]}, [n = info.shape[0], seed] {
-                               Random random{seed};
-                               std::vector<std::byte> bytes(static_cast<std::size_t>(2 * n));
-                               for (std::int64_t i = 0; i < n; ++i) {
-                                   const auto bits = float_to_bf16(0.3f * random.normal());
-                                   std::memcpy(bytes.data() + 2 * i, &bits, 2);
-                               }
-                               return bytes;
-                           }});
-    }
-    write_safetensors(folder / "model.safetensors", std::move(tensors));
-    write_file(folder / "config.json", config.dump());
-}
-
 class OfflineRotationOf : public testing::TestWithParam<const char*> {
 protected:
     void SetUp() override {
         if (GetParam() == std::string("biased"))
-            write_biased(folder.path);
+            write_biased(golden("llama31"), folder.path);
         else
             path = golden(GetParam());
     }
