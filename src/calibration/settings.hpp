@@ -15,6 +15,7 @@
 #include "model/config.hpp"
 #include "model/offline_rotation.hpp"
 #include "recipes/recipe.hpp"
+#include "recipes/steps.hpp"
 
 namespace hb {
 
@@ -40,6 +41,7 @@ struct Settings {
     std::array<Transform, 4> transforms;  // by site, online
     std::optional<OfflineRotation> rotation;
     QuantizerOptions solver;
+    Steps steps;
     QuantizationConfig quantization;
     std::vector<Method> methods;  // of quantization.groups, in their order
 

@@ -23,6 +23,7 @@ struct Recipe {
     std::string_view (*weight_rule)(const Scheme&);
     std::string_view (*activation_rule)(const Scheme&);  // empty when activations are not quantized
     bool activation_order;
+    std::string_view steps = "";  // what is added to the quantizer (steps.hpp)
 };
 
 std::span<const Recipe> all_recipes();
