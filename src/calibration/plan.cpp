@@ -44,6 +44,8 @@ Work count(const Settings& s, double tokens) {
         w.hessian += 2 * tokens * in * in;
         w.solver += in * in * in * 2 / 3;
     }
+    if (s.steps.reference) w.linear *= 2, w.hessian *= 3, w.solver *= 4;
+    if (s.steps.descent) w.solver *= 2;
     if (!s.quantizer->needs_hessian) w.hessian = w.solver = 0;
     w.hessian *= layers, w.solver *= layers;
     w.weights = w.block_weights * layers;
@@ -94,14 +96,18 @@ Json plan_quantization(const QuantizeOptions& options) {
     Threads threads(options.threads);
     const double rate =
         measured_gflops(pick_kernels(), threads, 512, s.config.intermediate, s.config.hidden) * 1e9;
+    const double lanes = s.steps.reference ? 2 : 1;
     const double activations =
-        options.activations_on_disk ? 0 : tokens * static_cast<double>(s.config.hidden) * 2;
-    const double hessians = s.quantizer->needs_hessian ? work.largest_in * work.largest_in * 12 : 0;
+        options.activations_on_disk ? 0 : lanes * tokens * static_cast<double>(s.config.hidden) * 2;
+    const double hessians = s.quantizer->needs_hessian
+                                ? work.largest_in * work.largest_in * (s.steps.reference ? 24 : 12)
+                                : 0;
     const double disk = free_bytes(options.out);
     const double between = tokens * static_cast<double>(widest_between(s.config)) * 2;
-    const double spilled = options.activations_on_disk
-                               ? tokens * static_cast<double>(s.config.hidden) * 2 + between
-                               : std::max(0.0, between - static_cast<double>(kBetweenBytes));
+    const double spilled =
+        lanes * (options.activations_on_disk
+                     ? tokens * static_cast<double>(s.config.hidden) * 2 + between
+                     : std::max(0.0, between - static_cast<double>(kBetweenBytes)));
     const double needed = 2 * output + spilled;
     if (disk >= 0 && disk < needed)
         fail("{}: {:.1f} GB free on its disk, the run needs {:.1f} GB; choose another place",
@@ -117,7 +123,8 @@ Json plan_quantization(const QuantizeOptions& options) {
             {"calibration_tokens", tokens},
             {"flops", work.linear + work.hessian + work.solver},
             {"seconds", (work.linear + work.hessian + work.solver) / rate * kTimesFloor},
-            {"peak_rss_bytes", work.block_weights * 8 + hessians + activations + kBaseBytes},
+            {"peak_rss_bytes",
+             work.block_weights * (6 + 2 * lanes) + hessians + activations + kBaseBytes},
             {"output_bytes", output},
             {"free_disk_bytes", disk}};
 }

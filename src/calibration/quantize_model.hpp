@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct QuantizeOptions {
     std::vector<std::string> scheme_for;
     // Empty: the recipe's choice for the scheme. The rules are those of `scheme` alone.
     std::string transform, weight_rule, activation_rule;
+    std::string steps;  // of the solution, with commas between; "none": as the paper's GPTQ
+    std::optional<double> damping;  // relative to the mean of the Hessian's diagonal
     // Where the transform is applied: online (all four sites, recorded), offline (folded into the
     // weights, all but down's input), offline+down (down's input online).
     std::string rotation = "online";

@@ -2,6 +2,7 @@
 #include "calibration/settings.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "calibration/groups.hpp"
 #include "core/error.hpp"
@@ -174,6 +175,13 @@ Settings make_settings(const QuantizeOptions& options, const Checkpoint& checkpo
     s.methods = {make_method(find_scheme(options.scheme), *s.recipe, options.weight_rule,
                              options.activation_rule)};
     s.solver.activation_order = s.recipe->activation_order;
+    s.steps = parse_steps(pick(options.steps, s.recipe->steps));
+    if (options.damping) s.solver.damping = *options.damping;
+    if (!(s.solver.damping >= 0 && std::isfinite(s.solver.damping)))
+        fail("--damping is {}; wanted a finite number that is not negative", s.solver.damping);
+    if (s.steps != Steps{} && !s.quantizer->needs_hessian)
+        fail("--steps {} are steps of gptq, which the recipe {} does not use", text_of(s.steps),
+             s.recipe->name);
     if (quantization_config_of(checkpoint.config()))
         fail("{}: the model is quantized already; start from its 16-bit weights",
              checkpoint.path().string());
@@ -238,6 +246,7 @@ Json describe(const Settings& s, const QuantizeOptions& options, const Checkpoin
     json["activation_scales"] = group.activation_rule;
     json["damping"] = s.solver.damping;
     json["activation_order"] = s.solver.activation_order;
+    if (s.steps != Steps{}) json["steps"] = text_of(s.steps);
     json["ignore"] = s.quantization.ignore;
     json["seed"] = options.seed;
     json["bits_per_weight"] =

@@ -15,6 +15,7 @@
 #include "model/config.hpp"
 #include "model/offline_rotation.hpp"
 #include "recipes/recipe.hpp"
+#include "recipes/steps.hpp"
 
 namespace hb {
 
@@ -41,6 +42,7 @@ struct Settings {
     std::optional<OfflineRotation> rotation;
     bool balanced = false;  // channels
     QuantizerOptions solver;
+    Steps steps;
     QuantizationConfig quantization;
     std::vector<Method> methods;  // of quantization.groups, in their order
 

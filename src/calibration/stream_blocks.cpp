@@ -5,9 +5,12 @@
 
 #include "calibration/stream.hpp"
 #include "core/error.hpp"
+#include "quantizers/target.hpp"
 
 namespace hb {
 namespace {
+
+constexpr int kDescentRounds = 4;
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -43,7 +46,7 @@ Json quantized_config(Json config, const QuantizationConfig& quantization) {
     return config;
 }
 
-Json Stream::solve(Block& block, std::int64_t layer, int site, const Statistics& statistics,
+Json Stream::solve(Block& block, std::int64_t layer, int site, const SiteStatistics& statistics,
                    std::vector<TensorToWrite>& tensors, const QuantizeHooks& hooks) {
     Site& input = block.sites[static_cast<std::size_t>(site)];
     const Method* method = settings_.method_at(layer, site);
@@ -74,12 +77,20 @@ Json Stream::solve(Block& block, std::int64_t layer, int site, const Statistics&
     SiteProblem problem;
     problem.scheme = method->scheme;
     problem.options = settings_.solver;
+    if (settings_.steps.scales && !method->scheme->by_row())
+        problem.options.group_rule = method->weight_rule;
+    if (settings_.steps.descent) problem.options.descent_rounds = kDescentRounds;
     problem.hessian = statistics.hessian.view();
-    for (const auto& w : weights) problem.weights.push_back(w.view());
     const auto h =
         statistics.hessian.empty() ? std::vector<float>{} : column_weights(problem.hessian);
     std::vector<LinearResult> results;
     try {
+        for (auto& w : weights) {
+            if (!statistics.shift.empty())
+                w = shifted_target(w.view(), problem.hessian, statistics.shift.view(),
+                                   problem.options.damping, *run_.threads);
+            problem.weights.push_back(w.view());
+        }
         problem.scales =
             choose_scales(problem.weights, h, *method->scheme, *method->weight_rule, *run_.threads);
         results = settings_.quantizer->run(problem, *run_.threads);
@@ -118,14 +129,28 @@ void Stream::keep_until_left(Block& block, std::int64_t layer) {
     if (settings_.keeps_hidden(layer)) {
         const auto& [scheme, weights, rule] = *settings_.method_at(layer, 3);
         block.sites[3].quantizer = ActivationQuantizer{scheme, rule, rule->divisor(1)};
-        kept_ = Kept::x3;
+        lane_.keep(Lane::Kept::x3);
     } else {  // x2 is kept without scales of its rows
         const Method* method = settings_.method_at(layer, 2);
         const bool alone = method && method->activation_rule && method->activation_rule->row_scale;
-        kept_ = !alone && block.linears[kGate].quantized && block.linears[kUp].quantized
-                    ? Kept::x2
-                    : Kept::nothing;
+        const bool whole = !alone && block.linears[kGate].quantized && block.linears[kUp].quantized;
+        lane_.keep(whole ? Lane::Kept::x2 : Lane::Kept::nothing);
     }
+    if (reference_) reference_->keep(Lane::Kept::x2);
+}
+
+Block Stream::dense_block(std::int64_t layer) const {
+    Block block = load_block_frame(checkpoint_, settings_.config, layer);
+    for (std::size_t site = 0; site < 4; ++site)
+        block.sites[site].transform = settings_.transforms[site];
+    for (std::size_t i = 0; i < 7; ++i)
+        block.linears[i] = load_dense(checkpoint_, settings_.config, layer, i, *run_.threads);
+    return block;
+}
+
+void Stream::leave(Block block, std::optional<Block> dense) {
+    lane_.leave(std::move(block));
+    if (reference_) reference_->leave(std::move(*dense));
 }
 
 Json Stream::quantize_block(std::int64_t layer, const WorkFolder& work,
@@ -133,6 +158,8 @@ Json Stream::quantize_block(std::int64_t layer, const WorkFolder& work,
     Block block = load_block_frame(checkpoint_, settings_.config, layer);
     for (std::size_t site = 0; site < 4; ++site)
         block.sites[site].transform = settings_.transforms[site];
+    std::optional<Block> dense;
+    if (reference_) dense = dense_block(layer);
     std::vector<TensorToWrite> tensors;
     Json report = Json::array();
     for (int site = 0; site < 4; ++site) {
@@ -140,27 +167,33 @@ Json Stream::quantize_block(std::int64_t layer, const WorkFolder& work,
             hooks.progress({layer, settings_.config.layers,
                             fmt::format("block {}: {}", layer, kSiteNames[site])});
         if (site == 3) keep_until_left(block, layer);
-        const Statistics statistics = collect(block, site);
+        const SiteStatistics statistics = collect(block, dense ? &*dense : nullptr, site);
         for (auto& entry : solve(block, layer, site, statistics, tensors, hooks))
             report.push_back(std::move(entry));
     }
     work.finish_block(layer, quantized_config(checkpoint_.config(), settings_.quantization),
                       std::move(tensors), report);
-    left_ = std::move(block);
+    leave(std::move(block), std::move(dense));
     return report;
 }
 
 void Stream::pass_block(std::int64_t layer, const WorkFolder& work) {
-    if (tokens_.rows == 0) return;
-    if (left_) visit_site(*left_, 0, nullptr);
+    if (lane_.tokens().rows == 0) return;
+    lane_.leave_behind();
+    if (reference_) reference_->leave_behind();
     Block block = load_block_frame(checkpoint_, settings_.config, layer);
     const Checkpoint done = Checkpoint::open(work.block_folder(layer).string());
     load_linears(checkpoint_, done, settings_.quantization, settings_.config, layer,
                  storage_for_many_rows(*run_.kernels), block, *run_.threads);
-    visit_site(block, 1, nullptr);
-    visit_site(block, 2, nullptr);
-    kept_ = Kept::nothing;
-    left_ = std::move(block);
+    std::optional<Block> dense;
+    if (reference_) dense = dense_block(layer);
+    for (const int site : {1, 2}) {
+        lane_.pass_site(block, site);
+        if (reference_) reference_->pass_site(*dense, site);
+    }
+    lane_.keep(Lane::Kept::nothing);
+    if (reference_) reference_->keep(Lane::Kept::nothing);
+    leave(std::move(block), std::move(dense));
 }
 
 }  // namespace hb

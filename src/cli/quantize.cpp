@@ -123,6 +123,14 @@ Action define_quantize(CLI::App& app) {
            "balanced: scale channels so that inputs and weights round alike, folded into "
            "norms and weights (any client runs it); plain: leave them; default: the recipe's")
         ->type_name("HOW");
+    app.add_option(
+           "--steps", o.steps,
+           "what is added to gptq, none or some of reference,scales,descent: outputs of the "
+           "model before any quantization as targets, each group's scale when the solver "
+           "reaches it, coordinate descent at the end; default: the recipe's")
+        ->type_name("NAME,...");
+    app.add_option("--damping", o.damping,
+                   "added to the Hessian's diagonal, of its mean; default: 0.01");
     app.add_option("--weight-scales", o.weight_rule, "see halfbyte list scale-rules")
         ->type_name("RULE");
     app.add_option("--activation-scales", o.activation_rule, "see halfbyte list scale-rules")

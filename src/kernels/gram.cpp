@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// h += x^T x as a product whose both sides are x^T. In lane order, the 32-bit word i of a block of
-// 32 columns holds columns i (low) and 16 + i (high), so two rows (tokens j and 16 + j) give one
-// pair row of two panels by masks and shifts; a panel's tile, transposed as 32-bit words, is the
-// same 16 columns as left rows.
+// h += x^T x, or x^T y, as a product whose both sides are transposed. In lane order, the 32-bit
+// word i of a block of 32 columns holds columns i (low) and 16 + i (high), so two rows (tokens j
+// and 16 + j) give one pair row of two panels by masks and shifts; a panel's tile, transposed as
+// 32-bit words, is the same 16 columns as left rows.
 #include <algorithm>
 
 #include "core/error.hpp"
@@ -16,17 +16,18 @@ constexpr std::int64_t kBand = 192;     // rows of a task, half of it for small 
 constexpr std::int64_t kDiagonal = 48;  // of which so many share their first column at the diagonal
 constexpr std::int64_t kAcross = kTilePanels * 16;
 
-// Rows [row, row + rows) and columns [column, column + columns) of h, those below the diagonal
-// excepted; row and column are multiples of 16.
-void gram_part(const Kernels& kernels, const Transposed& t, View<float> h, std::int64_t row,
-               std::int64_t rows, std::int64_t column, std::int64_t columns) {
+// Rows [row, row + rows) and columns [column, column + columns) of h += x^T y, when `upper` those
+// below the diagonal excepted; row and column are multiples of 16.
+void product_part(const Kernels& kernels, const Transposed& x, const Transposed& y, bool upper,
+                  View<float> h, std::int64_t row, std::int64_t rows, std::int64_t column,
+                  std::int64_t columns) {
     alignas(64) float acc[kBand * kTilePanels * 16];
     Multiply m;
     m.a_step = kTile;
-    m.a_stride = m.b_stride = t.blocks * kTile;
-    m.narrow_a = t.rows.data() + row / 16 * m.a_stride;
-    m.narrow_b = t.panels.data() + column / 16 * m.b_stride;
-    m.blocks = t.blocks;
+    m.a_stride = m.b_stride = x.blocks * kTile;
+    m.narrow_a = x.rows.data() + row / 16 * m.a_stride;
+    m.narrow_b = y.panels.data() + column / 16 * m.b_stride;
+    m.blocks = x.blocks;
     m.rows = static_cast<int>(rows);
     m.panels = static_cast<int>((columns + 15) / 16);
     m.resume = true;
@@ -39,7 +40,8 @@ void gram_part(const Kernels& kernels, const Transposed& t, View<float> h, std::
     }
     kernels.multiply(m);
     for (std::int64_t r = 0; r < rows; ++r) {
-        const std::int64_t skip = std::clamp<std::int64_t>(row + r - column, 0, columns);
+        const std::int64_t skip =
+            upper ? std::clamp<std::int64_t>(row + r - column, 0, columns) : 0;
         const float* from = acc + r * m.c_stride;
         std::copy(from + skip, from + columns, h.row(row + r) + column + skip);
     }
@@ -49,7 +51,8 @@ void gram_tile(const Kernels& kernels, const Transposed& t, View<float> h, std::
                std::int64_t rows, std::int64_t column, std::int64_t columns) {
     const std::int64_t step = 16 * kernels.panels;
     for (std::int64_t done = 0; done < columns; done += step) {
-        gram_part(kernels, t, h, row, rows, column + done, std::min(step, columns - done));
+        product_part(kernels, t, t, true, h, row, rows, column + done,
+                     std::min(step, columns - done));
     }
 }
 
@@ -111,6 +114,22 @@ void accumulate_gram(const Kernels& kernels, Threads& threads, const Transposed&
         const std::int64_t column = row + band + (i % tiles - 1) * kAcross;
         if (column >= k) return;
         gram_tile(kernels, x, h, row, rows, column, std::min(kAcross, k - column));
+    });
+}
+
+void accumulate_product(const Kernels& kernels, Threads& threads, const Transposed& x,
+                        const Transposed& y, View<float> c) {
+    if ((c.rows + 31) / 32 * 32 != x.features || (c.cols + 31) / 32 * 32 != y.features ||
+        x.blocks != y.blocks) {
+        fail("{} blocks of {} features times {} of {} into ({}, {})", x.blocks, x.features,
+             y.blocks, y.features, c.rows, c.cols);
+    }
+    const std::int64_t bands = (c.rows + kBand - 1) / kBand, step = 16 * kernels.panels;
+    const std::int64_t tiles = (c.cols + step - 1) / step;
+    threads.loop(bands * tiles, [&](std::int64_t i, int) {
+        const std::int64_t row = i / tiles * kBand, column = i % tiles * step;
+        product_part(kernels, x, y, false, c, row, std::min(kBand, c.rows - row), column,
+                     std::min(step, c.cols - column));
     });
 }
 

@@ -180,6 +180,9 @@ void take_tokens(const Kernels& kernels, const Operand& x, std::int64_t first, T
 // h is in natural column order.
 void accumulate_gram(const Kernels& kernels, Threads& threads, const Transposed& x, View<float> h);
 void mirror_upper(View<float> h);
+// c (kx, ky) += x^T y of the same tokens, in the same order.
+void accumulate_product(const Kernels& kernels, Threads& threads, const Transposed& x,
+                        const Transposed& y, View<float> c);
 
 void rms_norm(const Kernels& kernels, Threads& threads, View<const float> x, const float* weight,
               float eps, View<float> y);

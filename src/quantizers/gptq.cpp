@@ -18,7 +18,9 @@
 #include <cmath>
 
 #include "core/error.hpp"
+#include "quantizers/descent.hpp"
 #include "quantizers/gptq_factor.hpp"
+#include "quantizers/group_scales.hpp"
 #include "quantizers/product.hpp"
 #include "quantizers/round_column.hpp"
 #include "quantizers/site.hpp"
@@ -27,6 +29,16 @@ namespace hb {
 namespace {
 
 constexpr int kLanes = 64;
+
+// A strip of a weight, and what it is solved with.
+struct Solver {
+    const GptqFactor& factor;
+    const Scheme& scheme;
+    const ScaleRule* rule;  // of groups as they are reached; null: the scales stay
+    std::int64_t block;
+    const Strip& strip;
+    Scales& scales;
+};
 
 struct Workspace {
     Matrix<float> targets;       // (in, lanes): in solving order
@@ -60,10 +72,40 @@ void load(View<const float> w, const Scales& scales, const Scheme& scheme, const
     }
 }
 
-void solve_leaf(const GptqFactor& factor, const Scheme& scheme, std::int64_t first,
-                std::int64_t last, Workspace& space) {
+// Of the group whose first column in solving order is `first`.
+void choose_scale(const Solver& s, std::int64_t first, Workspace& space) {
+    const std::int64_t size = s.scheme.group;
+    const std::int64_t g = s.factor.order[static_cast<std::size_t>(first)] / size;
+    std::vector<float> pivots(static_cast<std::size_t>(size));
+    float mean = 0;
+    for (std::int64_t j = 0; j < size; ++j)
+        mean += s.factor.pivots[static_cast<std::size_t>(first + j)] / static_cast<float>(size);
+    for (std::int64_t j = 0; j < size; ++j)
+        pivots[static_cast<std::size_t>(j)] =
+            s.factor.pivots[static_cast<std::size_t>(first + j)] / mean;
+    const View<const float> push{&s.factor.push(first, first), size, size, s.factor.push.cols};
+    std::uint16_t bits[kLanes] = {};
+    std::uint8_t zeros[kLanes] = {};
+    choose_group_scales(
+        {space.targets.view().middle_rows(first, size),
+         space.weights.view().middle_rows(first, size), push, pivots.data(), s.strip.rows},
+        s.scheme, *s.rule, s.scales.divisor, bits, zeros);
+    for (std::int64_t l = 0; l < s.strip.rows; ++l) {
+        const std::int64_t row = s.strip.first + l;
+        s.scales.bits(row, g) = bits[l];
+        space.steps(g, l) = step(s.scheme.family, bits[l], s.scales.divisor);
+        if (!s.scheme.zero_points()) continue;
+        s.scales.zeros(row, g) = zeros[l];
+        space.zeros(g, l) = decode_element(s.scheme.family, zeros[l]);
+    }
+}
+
+void solve_leaf(const Solver& s, std::int64_t first, std::int64_t last, Workspace& space) {
+    const GptqFactor& factor = s.factor;
+    const Scheme& scheme = s.scheme;
     const std::int64_t group = scheme.group_of(std::ssize(factor.order));
     for (std::int64_t j = first; j < last; ++j) {
+        if (s.rule && j % group == 0) choose_scale(s, j, space);
         const std::int64_t column = factor.order[static_cast<std::size_t>(j)];
         float* errors = space.weights.row(j);
         round_column(scheme.family, space.targets.row(j), space.steps.row(column / group),
@@ -87,14 +129,13 @@ void push_errors(const GptqFactor& factor, std::int64_t first, std::int64_t midd
                 space.targets.view().middle_rows(middle, last - middle));
 }
 
-void solve(const GptqFactor& factor, const Scheme& scheme, std::int64_t block, std::int64_t first,
-           std::int64_t last, Workspace& space) {
-    const std::int64_t blocks = (last - first + block - 1) / block;
-    if (blocks <= 1) return solve_leaf(factor, scheme, first, last, space);
-    const std::int64_t middle = first + (blocks + 1) / 2 * block;
-    solve(factor, scheme, block, first, middle, space);
-    push_errors(factor, first, middle, last, space);
-    solve(factor, scheme, block, middle, last, space);
+void solve(const Solver& s, std::int64_t first, std::int64_t last, Workspace& space) {
+    const std::int64_t blocks = (last - first + s.block - 1) / s.block;
+    if (blocks <= 1) return solve_leaf(s, first, last, space);
+    const std::int64_t middle = first + (blocks + 1) / 2 * s.block;
+    solve(s, first, middle, space);
+    push_errors(s.factor, first, middle, last, space);
+    solve(s, middle, last, space);
 }
 
 void store(const Strip& strip, const Workspace& space, QTensor& q) {
@@ -119,14 +160,19 @@ std::vector<LinearResult> sweep(const SiteProblem& problem, const GptqFactor& fa
         results.push_back({make_qtensor(*problem.scheme, w.rows, w.cols, problem.scales[i]), {}});
     }
     const auto strips = cut_into_strips(problem.weights, kLanes);
+    // A group must not end outside the leaf in which it begins.
+    const std::int64_t group = problem.options.group_rule ? problem.scheme->group : 1;
+    const std::int64_t block = (problem.options.block + group - 1) / group * group;
     std::vector<Workspace> spaces(static_cast<std::size_t>(threads.count()));
     threads.loop(std::ssize(strips), [&](std::int64_t s, int thread) {
         const Strip& strip = strips[static_cast<std::size_t>(s)];
         Workspace& space = spaces[static_cast<std::size_t>(thread)];
+        QTensor& q = results[strip.weight].weight;
         load(problem.weights[strip.weight], problem.scales[strip.weight], *problem.scheme, strip,
              factor.order, space);
-        solve(factor, *problem.scheme, problem.options.block, 0, std::ssize(factor.order), space);
-        store(strip, space, results[strip.weight].weight);
+        solve({factor, *problem.scheme, problem.options.group_rule, block, strip, q.scales}, 0,
+              std::ssize(factor.order), space);
+        store(strip, space, q);
     });
     return results;
 }
@@ -144,8 +190,12 @@ std::vector<LinearResult> run_gptq(const SiteProblem& problem, Threads& threads)
     if (problem.options.block < 1)
         fail("gptq: block is {}; wanted at least 1", problem.options.block);
     const auto start = std::chrono::steady_clock::now();
-    const auto factor = factor_hessian(problem.hessian, problem.options, threads);
+    const auto factor = factor_hessian(problem.hessian, problem.options, threads,
+                                       problem.options.group_rule ? problem.scheme->group : 1);
     auto results = sweep(problem, factor, threads);
+    for (std::size_t i = 0; i < results.size() && problem.options.descent_rounds > 0; ++i)
+        descend(problem.weights[i], problem.hessian, factor.added, problem.options.descent_rounds,
+                results[i].weight, threads);
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 

@@ -41,13 +41,19 @@ void check(View<const float> h, double damping, Threads& threads) {
     });
 }
 
-std::vector<std::int64_t> solving_order(View<const float> h, bool by_diagonal) {
+// Groups by the mean of their diag H, columns of a group by their own.
+std::vector<std::int64_t> solving_order(View<const float> h, bool by_diagonal, std::int64_t group) {
     std::vector<std::int64_t> order(static_cast<std::size_t>(h.rows));
     std::iota(order.begin(), order.end(), std::int64_t{0});
-    if (by_diagonal) {
-        std::stable_sort(order.begin(), order.end(),
-                         [&](std::int64_t a, std::int64_t b) { return h(a, a) > h(b, b); });
-    }
+    if (!by_diagonal) return order;
+    std::vector<double> sums(static_cast<std::size_t>(h.rows / group));
+    for (std::int64_t j = 0; j < h.rows; ++j)
+        sums[static_cast<std::size_t>(j / group)] += static_cast<double>(h(j, j));
+    const auto sum = [&](std::int64_t j) { return sums[static_cast<std::size_t>(j / group)]; };
+    std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+        if (a / group == b / group) return h(a, a) > h(b, b);
+        return sum(a) != sum(b) ? sum(a) > sum(b) : a / group < b / group;
+    });
     return order;
 }
 
@@ -96,10 +102,11 @@ std::vector<double> pivot_floors(View<const double> a) {
 
 }  // namespace
 
-GptqFactor factor_hessian(View<const float> h, const QuantizerOptions& options, Threads& threads) {
+GptqFactor factor_hessian(View<const float> h, const QuantizerOptions& options, Threads& threads,
+                          std::int64_t group) {
     check(h, options.damping, threads);
     GptqFactor factor;
-    factor.order = solving_order(h, options.activation_order);
+    factor.order = solving_order(h, options.activation_order, group);
     double trace = 0;
     for (std::int64_t j = 0; j < h.rows; ++j) {
         trace += static_cast<double>(h(j, j));
@@ -115,11 +122,13 @@ GptqFactor factor_hessian(View<const float> h, const QuantizerOptions& options, 
     ZeroMatrix<double> a(h.rows, h.rows);  // its upper triangle
     factor.damping = options.damping;
     for (int attempt = 0; attempt < kTries; ++attempt) {
-        fill(a.view(), h, factor.order, factor.damping * trace / static_cast<double>(live),
-             threads);
+        factor.added = factor.damping * trace / static_cast<double>(live);
+        fill(a.view(), h, factor.order, factor.added, threads);
         const auto floors = pivot_floors(a.view());
         if (cholesky(a.view(), floors, threads)) {
             factor.push = push_matrix(a.view(), threads);
+            for (std::int64_t i = h.rows - 1; i >= 0; --i)
+                factor.pivots.push_back(static_cast<float>(a(i, i) * a(i, i)));
             return factor;
         }
         factor.failed_dampings.push_back(factor.damping);

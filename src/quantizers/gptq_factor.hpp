@@ -25,12 +25,16 @@ namespace hb {
 struct GptqFactor {
     std::vector<std::int64_t> order;  // solving order: order[i] is a column of H
     ZeroMatrix<float> push;           // (in, in): V_ij / V_jj for i < j in solving order, else 0
+    std::vector<float> pivots;        // V_jj^2, in solving order
+    double added = 0;                 // to the diagonal
     double damping = 0;               // relative to the mean of the live diagonal; what was used
     std::vector<double> failed_dampings;
     std::int64_t dead_columns = 0;  // H_jj = 0: nothing is pushed out of or into such a column
 };
 
 // Throws Error when H is not square and finite, is all zero, or fails at every damping.
-GptqFactor factor_hessian(View<const float> h, const QuantizerOptions& options, Threads& threads);
+// group: columns that stay together in solving order, where they are ordered by diag H; or 1.
+GptqFactor factor_hessian(View<const float> h, const QuantizerOptions& options, Threads& threads,
+                          std::int64_t group = 1);
 
 }  // namespace hb

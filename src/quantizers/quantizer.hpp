@@ -12,6 +12,7 @@
 #include "core/matrix.hpp"
 #include "core/parallel.hpp"
 #include "schemes/qtensor.hpp"
+#include "schemes/scale_rule.hpp"
 
 namespace hb {
 
@@ -34,6 +35,10 @@ struct QuantizerOptions {
     double damping = 1e-2;         // relative to mean(diag H)
     bool activation_order = true;  // columns by falling diag H; scales stay where they were
     int block = 32;                // columns between two matrix products; speed only
+    // Of GPTQ: when not null, each group's scale is chosen anew by this rule when the solver
+    // reaches it, and groups follow one another by falling diag H.
+    const ScaleRule* group_rule = nullptr;
+    int descent_rounds = 0;  // of coordinate descent after GPTQ, at most
 };
 
 // One input site: several linears that read the same input (q/k/v or gate/up or one alone).

@@ -24,6 +24,7 @@ struct Recipe {
     std::string_view (*activation_rule)(const Scheme&);  // empty when activations are not quantized
     bool activation_order;
     bool balanced_channels = false;  // model/balanced_channels.hpp
+    std::string_view steps = "";  // what is added to the quantizer (steps.hpp)
 };
 
 std::span<const Recipe> all_recipes();

@@ -40,6 +40,8 @@ constexpr Recipe kRecipes[] = {
      plain_weights, plain_activations, false},
     {"mr-gptq", "GPTQ, block Hadamard, fitted scales, static activation order (arXiv 2509.23202)",
      "gptq", rotated, fitted_weights, fitted_activations, true},
+    {"best", "mr-gptq on balanced channels, codes and scales then improved one by one", "gptq",
+     rotated, fitted_weights, fitted_activations, true, true, "descent"},
 };
 
 }  // namespace

@@ -29,6 +29,7 @@ struct Stop {};
 struct Way {
     const char *scheme, *ignored;
     const char* scheme_for = "";
+    const char* steps = "";
 };
 constexpr Way kWays[] = {{"nvfp4", ""},
                          {"mxfp4", ""},
@@ -38,7 +39,9 @@ constexpr Way kWays[] = {{"nvfp4", ""},
                          {"nvfp4", "", "re:.*down_proj=mxfp4"},
                          {"mxfp4", "", "re:.*down_proj=fp8"},
                          {"nvfp4", "", "re:.*mlp.*=int8"},
-                         {"int8", "", "model.layers.1.mlp.down_proj=mxfp4"}};
+                         {"int8", "", "model.layers.1.mlp.down_proj=mxfp4"},
+                         {"nvfp4", "", "", "reference,scales,descent"},
+                         {"mxfp4", "up_proj", "", "reference,descent"}};
 
 class QuantizeModel : public testing::Test {
 protected:
@@ -76,6 +79,7 @@ protected:
         o.model = folder / "model";
         if (*way.ignored) o.ignore = {"re:.*" + std::string(way.ignored)};
         if (*way.scheme_for) o.scheme_for = {way.scheme_for};
+        o.steps = way.steps;
         return o;
     }
 };
@@ -124,6 +128,51 @@ TEST_F(QuantizeModel, ThreadsSpillAndRepetitionChangeNoByte) {
     }
 }
 
+// Nothing has come apart before the first linears.
+TEST_F(QuantizeModel, TheReferenceChangesWhatComesAfterTheFirstSite) {
+    test::write_tiny_model(folder / "model");
+    const auto quantized = [&](const std::string& name, const char* steps) {
+        const auto o = options(name, {"nvfp4", "", "", steps});
+        const Json result = quantize_model(o, {});
+        EXPECT_EQ(result.value("steps", ""), steps);
+        return Checkpoint::open(o.out.string());
+    };
+    const Checkpoint plain = quantized("a", ""), reference = quantized("b", "reference");
+    for (const LinearName& linear : block_linears()) {
+        const std::string name = module_name(0, linear.name) + ".weight_packed";
+        EXPECT_EQ(plain.read_bytes(name) == reference.read_bytes(name), linear.site == 0) << name;
+    }
+}
+
+TEST_F(QuantizeModel, DescentLowersTheErrorOfEveryFirstLinear) {
+    test::write_tiny_model(folder / "model");
+    const auto errors = [&](const std::string& name, const char* steps) {
+        return quantize_model(options(name, {"mxfp4a16", "", "", steps}), {})["layers"];
+    };
+    const Json plain = errors("a", ""), descent = errors("b", "descent");
+    for (std::size_t i = 0; i < 3; ++i)
+        EXPECT_LE(descent[i]["output_error"].get<double>(),
+                  1.02 * plain[i]["output_error"].get<double>());
+}
+
+TEST_F(QuantizeModel, StepsAndDampingThatCannotBeAreRefused) {
+    const auto message = [&](auto change) {
+        auto o = options("a");
+        change(o);
+        try {
+            quantize_model(o, {});
+        } catch (const Error& e) {
+            return std::string(e.what());
+        }
+        return std::string("nothing was thrown");
+    };
+    EXPECT_THAT(message([](auto& o) { o.steps = "descent,fast"; }),
+                testing::HasSubstr("'fast'; known: none, reference, scales, descent"));
+    EXPECT_THAT(message([](auto& o) { o.recipe = "rtn", o.steps = "descent"; }),
+                testing::HasSubstr("steps of gptq"));
+    EXPECT_THAT(message([](auto& o) { o.damping = -1; }), testing::HasSubstr("--damping is -1"));
+}
+
 void expect_resumable(const QuantizeOptions& whole) {
     const auto run = [](QuantizeOptions o, const QuantizeHooks& hooks) {
         return quantize_model(o, hooks);
@@ -149,7 +198,8 @@ void expect_resumable(const QuantizeOptions& whole) {
 TEST_F(QuantizeModel, InterruptedAndResumedGivesTheSameBytes) {
     test::write_tiny_model(folder / "model");
     for (const Way& way : kWays)
-        expect_resumable(options(std::string(way.scheme) + way.ignored + way.scheme_for, way));
+        expect_resumable(
+            options(std::string(way.scheme) + way.ignored + way.scheme_for + way.steps, way));
 }
 
 // x3 next to the smallest normal numbers, which codes cannot keep.
