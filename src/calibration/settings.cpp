@@ -136,8 +136,7 @@ void choose_channels(const QuantizeOptions& options, Settings& s) {
     if (s.balanced && s.rotation)
         fail(
             "--channels balanced cannot go with --rotation {}, which folds the norms' weights "
-            "away; "
-            "use --rotation online, or --transform none for files that any client runs",
+            "away; use --rotation online, with --transform none for files that any client runs",
             options.rotation);
     if (s.balanced) s.quantization.channels = "balanced";
 }
