@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
+#include "report/html.hpp"
+
+namespace hb {
+namespace {
+
+bool is_number(const std::string& cell) {
+    return cell == "-" || (cell.find_first_of("0123456789") != std::string::npos &&
+                           cell.find_first_not_of("0123456789+-.,e% ±") == std::string::npos);
+}
+
+std::string swatch(const LegendEntry& entry) {
+    const std::string series = fmt::format("s{}", entry.series % kSeriesColours);
+    const std::string open = "<svg class=\"swatch\" viewBox=\"0 0 24 12\" aria-hidden=\"true\">";
+    if (entry.line)
+        return fmt::format("{}<path class=\"line {}{}\" d=\"M1 6H23\"/></svg>", open, series,
+                           entry.dashed ? " dashed" : "");
+    return fmt::format("{}<path {}/></svg>", open, mark_shape(12, 6, entry.series, entry.hollow));
+}
+
+}  // namespace
+
+std::string html_table(const HtmlTable& table) {
+    std::string out = fmt::format(
+        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{0}\"><table>\n"
+        "<caption>{0}</caption>\n<thead><tr>",
+        escaped(table.caption));
+    for (std::size_t c = 0; c < table.head.size(); ++c)
+        out += fmt::format("<th scope=\"col\"{}>{}</th>", c < table.headers ? "" : " class=\"n\"",
+                           escaped(table.head[c]));
+    out += "</tr></thead>\n<tbody>\n";
+    for (const auto& row : table.rows) {
+        out += "<tr>";
+        for (std::size_t c = 0; c < row.size(); ++c) {
+            const std::string cell = escaped(row[c]);
+            if (c < table.headers)
+                out += fmt::format("<th scope=\"row\">{}</th>", cell);
+            else
+                out += fmt::format("<td{}>{}</td>", is_number(row[c]) ? " class=\"n\"" : "", cell);
+        }
+        out += "</tr>\n";
+    }
+    return out + "</tbody></table></div>\n";
+}
+
+std::string html_legend(const std::vector<LegendEntry>& entries) {
+    std::string out = "<ul class=\"legend\">";
+    for (const LegendEntry& entry : entries)
+        out += fmt::format("<li>{}{}</li>", swatch(entry), escaped(entry.text));
+    return out + "</ul>\n";
+}
+
+std::string html_paragraph(std::string_view text) {
+    return fmt::format("<p>{}</p>\n", escaped(text));
+}
+
+std::string html_figure(std::string_view caption, const std::string& body) {
+    return fmt::format("<figure><figcaption>{}</figcaption>\n{}</figure>\n", escaped(caption),
+                       body);
+}
+
+std::string html_grid(const std::string& figures) {
+    return "<div class=\"grid-of\">\n" + figures + "</div>\n";
+}
+
+std::string html_details(std::string_view summary, const std::string& body) {
+    return fmt::format("<details><summary>{}</summary>\n{}</details>\n", escaped(summary), body);
+}
+
+std::string html_heading(std::string_view text) {
+    return fmt::format("<h3>{}</h3>\n", escaped(text));
+}
+
+}  // namespace hb
