@@ -20,10 +20,11 @@ struct HtmlTable {
 // In a box that scrolls by itself when the screen is narrower than the table.
 std::string html_table(const HtmlTable& table);
 
+enum class Swatch { mark, hollow, line, dashed, bar };
 struct LegendEntry {
     std::string text;
     int series = 0;
-    bool hollow = false, line = false, dashed = false;
+    Swatch swatch = Swatch::mark;
 };
 std::string html_legend(const std::vector<LegendEntry>& entries);
 

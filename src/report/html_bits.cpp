@@ -64,7 +64,8 @@ std::string chart(const StudyView& study, Figure figure, const std::string& name
 std::string section_bits(const StudyView& study) {
     if (study.cells.empty()) return "";
     std::vector<LegendEntry> legend = recipe_legend(study);
-    legend.push_back({"hollow: inputs in 16 bits", 7, true});
+    legend.push_back({"inputs quantized", kNeutral});
+    legend.push_back({"inputs in 16 bits", kNeutral, Swatch::hollow});
     const std::string marks = html_legend(legend);
     return html_paragraph(
                "Down and to the left is better. The dashed line joins the cells that no other "

@@ -39,8 +39,9 @@ std::string section_cost(const StudyView& study) {
         total += parts[0] + parts[1] + parts[2];
     }
     if (chart.bars.empty()) return "";
-    std::vector<LegendEntry> legend = {{"quantization", 0}, {"windows, the model beside", 1}};
-    if (!study.tasks.empty()) legend.push_back({"questions", 2});
+    std::vector<LegendEntry> legend = {{"quantization", 0, Swatch::bar},
+                                       {"windows", 1, Swatch::bar}};
+    if (!study.tasks.empty()) legend.push_back({"questions", 2, Swatch::bar});
     return html_paragraph(fmt::format("All cells together took {:.1f} minutes.", total / 60)) +
            html_figure("Seconds of every cell", html_legend(legend) + draw_bars(chart)) +
            html_details("All numbers", html_table(table));

@@ -32,9 +32,10 @@ std::string section_inputs(const StudyView& study) {
     return html_paragraph(
                "A pair shares its recipe; its weights are rounded by the scale rules that each of "
                "the two schemes has under it.") +
-           html_figure("KL to the model", html_legend({{"weights, inputs in 16 bits", 0},
-                                                       {"added by 4-bit inputs", 1}}) +
-                                              draw_bars(chart)) +
+           html_figure("KL to the model",
+                       html_legend({{"weights, inputs in 16 bits", 0, Swatch::bar},
+                                    {"added by 4-bit inputs", 1, Swatch::bar}}) +
+                           draw_bars(chart)) +
            html_table(table);
 }
 

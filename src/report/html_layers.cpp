@@ -51,14 +51,22 @@ std::string by_layer(const std::vector<const CellView*>& cells, Error error,
     std::vector<LegendEntry> legend;
     for (const CellView* cell : cells) {
         const int series = static_cast<int>(chart.lines.size());
-        chart.lines.push_back(line_of(*cell, error, series));
-        legend.push_back({cell->scheme, series, false, true, series >= kSeriesColours});
+        Line line = line_of(*cell, error, series);
+        const auto same = std::find_if(chart.lines.begin(), chart.lines.end(),
+                                       [&](const Line& one) { return one.points == line.points; });
+        if (same != chart.lines.end()) {
+            same->name += ", " + line.name;
+            continue;
+        }
+        chart.lines.push_back(std::move(line));
         for (const auto& [layer, value] : chart.lines.back().points) {
             layers.push_back(layer);
             values.push_back(value);
         }
     }
     if (values.empty()) return "";
+    for (const Line& line : chart.lines)
+        legend.push_back({line.name, line.series, line.dashed ? Swatch::dashed : Swatch::line});
     chart.x.low = 0;
     chart.x.high = std::max(*std::max_element(layers.begin(), layers.end()), 1.0);
     chart.y = axis_for(name, values, true);

@@ -30,7 +30,8 @@ std::string chart(const StudyView& study, const std::string& site, Measure plain
         rotation = tails.rotation;
     }
     if (chart.lines[0].points.empty()) return "";
-    return html_figure(fmt::format("{}: {} ({})", site, name, rotation), draw_lines(chart));
+    return html_figure(fmt::format("{}: {}, rotated by {}", site, name, rotation),
+                       draw_lines(chart));
 }
 
 std::string charts(const StudyView& study, Measure plain, Measure rotated,
@@ -41,7 +42,7 @@ std::string charts(const StudyView& study, Measure plain, Measure rotated,
             if (value > 0) range.push_back(value);
     std::string all;
     for (const char* site : kSites) all += chart(study, site, plain, rotated, name, range);
-    return html_legend({{"as it is", 1, false, true}, {"rotated", 0, false, true, true}}) +
+    return html_legend({{"as it is", 1, Swatch::line}, {"rotated", 0, Swatch::dashed}}) +
            html_grid(all);
 }
 

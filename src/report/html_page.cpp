@@ -34,9 +34,10 @@ nav ul{display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;list-style:none;margin:.8rem
 nav a{display:inline-block;padding:.25rem 0}
 .scroll{overflow-x:auto;margin:.8rem 0;border:1px solid var(--rule);border-radius:8px}
 table{border-collapse:collapse;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}
-caption{text-align:left;padding:.6rem .8rem;color:var(--soft)}
+caption{text-align:left;color:var(--soft)}
+caption span{display:block;position:sticky;left:0;width:min(100%,100vw - 2.2rem);padding:.6rem .8rem}
 th,td{padding:.35rem .8rem;text-align:left;border-top:1px solid var(--rule);white-space:nowrap}
-td.wide{white-space:normal}
+@media(max-width:40rem){th,td{padding:.35rem .5rem}table{font-size:.84rem}}
 thead th{background:var(--panel);font-weight:600}
 tbody th{font-weight:500}
 .n{text-align:right}
@@ -47,7 +48,7 @@ figcaption{color:var(--soft);font-size:.9rem;margin-bottom:.4rem}
 .legend{display:flex;flex-wrap:wrap;gap:.15rem 1rem;list-style:none;margin:.2rem 0 .4rem;padding:0;font-size:.88rem}
 .legend li{display:flex;align-items:center;gap:.35rem}
 svg{display:block;width:100%;height:auto;font:10.5px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
-svg.swatch{width:24px;height:12px;flex:none}
+svg.swatch{width:24px;height:14px;flex:none}
 details{margin:.6rem 0}
 summary{cursor:pointer;color:var(--link);padding:.3rem 0}
 .grid{stroke:var(--rule);stroke-width:.6;fill:none}
@@ -61,6 +62,7 @@ summary{cursor:pointer;color:var(--link);padding:.3rem 0}
 .spot{fill:transparent}
 .spot:hover{fill:var(--soft)}
 .solid{fill:currentColor;stroke:var(--ground);stroke-width:.6}
+.bar{fill:currentColor}
 .hollow{fill:var(--ground);stroke:currentColor;stroke-width:1.8}
 .cell{text-anchor:middle;font-size:9.5px}
 .weak{fill:var(--weak)}.strong{fill:var(--strong)}

@@ -13,11 +13,22 @@ bool is_number(const std::string& cell) {
 
 std::string swatch(const LegendEntry& entry) {
     const std::string series = fmt::format("s{}", entry.series % kSeriesColours);
-    const std::string open = "<svg class=\"swatch\" viewBox=\"0 0 24 12\" aria-hidden=\"true\">";
-    if (entry.line)
-        return fmt::format("{}<path class=\"line {}{}\" d=\"M1 6H23\"/></svg>", open, series,
-                           entry.dashed ? " dashed" : "");
-    return fmt::format("{}<path {}/></svg>", open, mark_shape(12, 6, entry.series, entry.hollow));
+    std::string body;
+    switch (entry.swatch) {
+        case Swatch::line:
+        case Swatch::dashed:
+            body = fmt::format("<path class=\"line {}{}\" d=\"M1 7H23\"/>", series,
+                               entry.swatch == Swatch::dashed ? " dashed" : "");
+            break;
+        case Swatch::bar:
+            body = fmt::format(
+                "<rect class=\"bar {}\" x=\"2\" y=\"2\" width=\"20\" height=\"10\"/>", series);
+            break;
+        default:
+            body = fmt::format("<path {}/>",
+                               mark_shape(12, 7, entry.series, entry.swatch == Swatch::hollow));
+    }
+    return "<svg class=\"swatch\" viewBox=\"0 0 24 14\" aria-hidden=\"true\">" + body + "</svg>";
 }
 
 }  // namespace
@@ -25,7 +36,7 @@ std::string swatch(const LegendEntry& entry) {
 std::string html_table(const HtmlTable& table) {
     std::string out = fmt::format(
         "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{0}\"><table>\n"
-        "<caption>{0}</caption>\n<thead><tr>",
+        "<caption><span>{0}</span></caption>\n<thead><tr>",
         escaped(table.caption));
     for (std::size_t c = 0; c < table.head.size(); ++c)
         out += fmt::format("<th scope=\"col\"{}>{}</th>", c < table.headers ? "" : " class=\"n\"",

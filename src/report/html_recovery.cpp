@@ -11,14 +11,13 @@ std::string losses(const StudyView& study) {
     HtmlTable table{
         "All cells, the least loss first. KL is per token, in nats; top-1 is the share "
         "of tokens where the likeliest next token is the model's.",
-        {"scheme", "recipe", "bits", "KL", "perplexity", "ratio", "top-1"},
-        {{study.about.value("model", "model"), "-", "16", "0", shown(study.perplexity, 3), "1.000",
-          "1.0000"}},
+        {"scheme", "recipe", "KL", "perplexity", "ratio", "top-1", "bits"},
+        {{"the model", "-", "0", shown(study.perplexity, 3), "1.000", "1.0000", "16"}},
         2};
     for (const CellView* c : study.by_kl())
-        table.rows.push_back({c->scheme, c->recipe, shown(c->bits, 3), shown(c->kl, 4),
-                              shown(c->perplexity, 3), shown(c->perplexity / study.perplexity, 3),
-                              shown(c->top1, 4)});
+        table.rows.push_back({c->scheme, c->recipe, shown(c->kl, 4), shown(c->perplexity, 3),
+                              shown(c->perplexity / study.perplexity, 3), shown(c->top1, 4),
+                              shown(c->bits, 3)});
     return html_table(table);
 }
 
@@ -35,7 +34,7 @@ std::string answers(const StudyView& study) {
     };
     for (const TaskView& task : study.tasks)
         table.head.push_back(fmt::format("{} ({})", task.task, task.items));
-    table.rows.push_back({study.about.value("model", "model"), "-", "100.0"});
+    table.rows.push_back({"the model", "-", "100.0"});
     for (const TaskView& task : study.tasks) table.rows.back().push_back(accuracy(task));
     for (const CellView* c : study.by_kl()) {
         table.rows.push_back({c->scheme, c->recipe, shown(recovery(*c, study), 1)});

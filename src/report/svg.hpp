@@ -14,6 +14,7 @@ namespace hb {
 
 inline constexpr double kChartWidth = 380;
 inline constexpr int kSeriesColours = 8;
+inline constexpr int kNeutral = 15;  // a grey circle
 
 std::string escaped(std::string_view text);  // for XML, in text and in attributes
 // The class and the path of a mark, as attributes.

@@ -23,7 +23,7 @@ std::string draw_bar(const Bar& bar, double left, double top, double scale) {
     for (const BarPart& part : bar.parts) {
         const double width = std::max(part.value, 0.0) * scale;
         out += fmt::format(
-            "<rect class=\"solid s{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"14\">"
+            "<rect class=\"bar s{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"14\">"
             "<title>{}</title></rect>\n",
             part.series % kSeriesColours, x, top + 3, std::max(width, 0.5), escaped(part.tip));
         x += width;
@@ -58,7 +58,7 @@ std::string draw_columns(const ColumnChart& chart) {
         const double left = f.x_of(column.x - 0.45), right = f.x_of(column.x + 0.45),
                      top = f.y_of(column.y);
         out += fmt::format(
-            "<rect class=\"solid s{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" "
+            "<rect class=\"bar s{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" "
             "height=\"{:.1f}\"><title>{}</title></rect>\n",
             column.series % kSeriesColours, left, top, right - left, f.bottom - top,
             escaped(column.tip));

@@ -71,7 +71,11 @@ std::string escaped(std::string_view text) {
 }
 
 std::string short_number(double value) {
-    return fmt::format("{:.3g}", value);
+    const double size = std::abs(value);
+    if (size >= 1e9) return fmt::format("{:.0e}", value);
+    if (size >= 1e6) return fmt::format("{:.3g}M", value / 1e6);
+    if (size >= 1e4) return fmt::format("{:.3g}k", value / 1e3);
+    return fmt::format("{:.4g}", value);
 }
 
 double text_width(std::string_view text, double size) {

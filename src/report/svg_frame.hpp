@@ -18,7 +18,7 @@ struct Frame {
 std::string open_svg(const std::string& about, double height);
 Frame make_frame(const Axis& x, const Axis& y, double height);
 std::string draw_axes(const Frame& frame);
-std::string short_number(double value);  // "0.02", "1e-05", "12"
+std::string short_number(double value);  // "0.02", "12", "5k", "2M"
 std::string draw_mark(double x, double y, int series, bool hollow, const std::string& tip);
 double text_width(std::string_view text, double size);  // at most
 

@@ -39,6 +39,19 @@ std::optional<Box> free_place(const Frame& f, double x, double y, const std::str
     return std::nullopt;
 }
 
+// Boxes along the line, so that labels keep off it.
+void take_line(const Frame& f, const std::vector<std::pair<double, double>>& line,
+               std::vector<Box>& taken) {
+    for (std::size_t i = 1; i < line.size(); ++i) {
+        const double x0 = f.x_of(line[i - 1].first), y0 = f.y_of(line[i - 1].second),
+                     x1 = f.x_of(line[i].first), y1 = f.y_of(line[i].second);
+        for (int step = 0; step <= 40; ++step) {
+            const double x = x0 + (x1 - x0) * step / 40, y = y0 + (y1 - y0) * step / 40;
+            taken.push_back({x - 1, y - 1, x + 1, y + 1});
+        }
+    }
+}
+
 }  // namespace
 
 std::string draw_points(const PointChart& chart) {
@@ -56,6 +69,7 @@ std::string draw_points(const PointChart& chart) {
         taken.push_back({x - kMark, y - kMark, x + kMark, y + kMark});
         out += draw_mark(x, y, mark.series, mark.hollow, mark.tip);
     }
+    take_line(f, chart.line, taken);
     for (const Mark& mark : chart.marks) {
         if (mark.label.empty()) continue;
         const auto place = free_place(f, f.x_of(mark.x), f.y_of(mark.y), mark.label, taken);

@@ -31,6 +31,7 @@ struct Study {
     const Checkpoint& checkpoint;
     StudyData data;
     StudyMatrix matrix;
+    StudyReference reference;
     std::map<std::uint64_t, Draw> draws;
     std::int64_t done = 0;
 
@@ -107,14 +108,14 @@ Json quantize_cell(const Study& study, const StudyCell& cell, const Draw& draw,
          .notice = study.hooks.notice});
 }
 
-Json compute_cell(const Study& study, const StudyCell& cell, const Draw& draw,
-                  const std::string& name, const Json& key) {
+Json compute_cell(Study& study, const StudyCell& cell, const Draw& draw, const std::string& name,
+                  const Json& key) {
     const fs::path folder = study.folder_of(name), model = folder / "model";
     fs::create_directories(folder);
     const bool resumed = fs::exists(model);
     const Json quantized = quantize_cell(study, cell, draw, name, model);
     const auto on_stage = [&](const std::string& stage) { study.say(name + ": " + stage); };
-    const Json windows = measure_windows(model.string(), &study.options.model, study.data,
+    const Json windows = measure_windows(model.string(), &study.reference, study.data,
                                          study.options.threads, on_stage),
                tasks = measure_tasks(model.string(), study.data, study.options.threads, on_stage);
     Json result = {{"key", key},
@@ -185,7 +186,9 @@ Json study_model(const ModelStudyOptions& options, const StudyHooks& hooks) {
     std::error_code error;
     fs::create_directories(options.out / "cells", error);
     if (error) fail("cannot create {}: {}", (options.out / "cells").string(), error.message());
-    Study study{options, hooks, checkpoint, {}, make_matrix(options, checkpoint), {}, 0};
+    Study study{
+        options, hooks, checkpoint, {}, make_matrix(options, checkpoint), {options.model, {}},
+        {},      0};
     study.data = read_study_data(options, checkpoint);
     for (const StudyCell& cell : study.matrix.cells)
         if (!study.draws.contains(cell.draw))

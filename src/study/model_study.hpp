@@ -29,7 +29,7 @@ struct ModelStudyOptions {
     std::filesystem::path calibration;  // empty: rows of 512 tokens sampled from the model
     std::int64_t sequences = 16, sequence_length = 2048;
     std::filesystem::path data;  // what is measured on
-    std::int64_t windows = 20, window = 2048;
+    std::int64_t windows = 10, window = 2048;
     std::vector<std::string> tasks;
     std::filesystem::path task_data;
     std::int64_t limit = 0;  // of items; 0: all

@@ -25,7 +25,8 @@ std::string hex(std::uint64_t number) {
 }
 
 std::string digest_of(const Matrix<std::int32_t>& rows) {
-    return hex(digest(std::as_bytes(std::span(rows.values)), static_cast<std::uint64_t>(rows.cols)));
+    return hex(
+        digest(std::as_bytes(std::span(rows.values)), static_cast<std::uint64_t>(rows.cols)));
 }
 
 std::string digest_of(const std::vector<AskedTask>& tasks) {
@@ -62,13 +63,13 @@ Matrix<std::int32_t> sampled(const ModelStudyOptions& options, std::int64_t leng
     Threads threads(options.threads);
     const Decoder decoder = load_decoder(Checkpoint::open(options.model), threads,
                                          {.baseline_precision = Precision::bf16});
-    return generate_rows(decoder, pick_kernels(), threads, options.sequences, length, number,
-                         [&](std::int64_t step) {
-                             if (hooks.progress)
-                                 hooks.progress({0, 0,
-                                                 fmt::format("sampling calibration text, {} of {}",
-                                                             step, length)});
-                         });
+    return generate_rows(
+        decoder, pick_kernels(), threads, options.sequences, length, number,
+        [&](std::int64_t step) {
+            if (hooks.progress)
+                hooks.progress(
+                    {0, 0, fmt::format("sampling calibration text, {} of {}", step, length)});
+        });
 }
 
 }  // namespace

@@ -31,11 +31,11 @@ struct AskedTask {
 
 struct StudyData {
     ModelConfig config;
-    std::string fingerprint;         // of the model
-    Matrix<std::int32_t> windows;    // (count, length)
+    std::string fingerprint;       // of the model
+    Matrix<std::int32_t> windows;  // (count, length)
     std::string windows_digest;
     std::vector<AskedTask> tasks;
-    std::string tasks_digest;        // empty without tasks
+    std::string tasks_digest;  // empty without tasks
 };
 
 // Throws Error on data that cannot be read, or that is longer than the model's context.

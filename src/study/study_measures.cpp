@@ -20,16 +20,17 @@ LoadOptions many_rows(const Kernels& kernels) {
 
 }  // namespace
 
-Json measure_windows(const std::string& model, const std::string* reference, const StudyData& data,
-                     int thread_count, const std::function<void(const std::string&)>& on_stage) {
+Json measure_windows(const std::string& model, StudyReference* reference, const StudyData& data,
+                     int thread_count, const OnStage& on_stage) {
     const Kernels& kernels = pick_kernels();
     Threads threads(thread_count);
     const Decoder decoder = load_decoder(Checkpoint::open(model), threads, many_rows(kernels));
     std::optional<Decoder> beside;
     if (reference)
-        beside = load_decoder(Checkpoint::open(*reference), threads, many_rows(kernels));
+        beside = load_decoder(Checkpoint::open(reference->model), threads, many_rows(kernels));
     EvalOptions options;
     options.kl_stride = 1;
+    if (reference) options.reference_states = &reference->states;
     options.progress = [&](std::int64_t done, std::int64_t total) {
         on_stage(fmt::format("window {} of {}", done, total));
     };
@@ -37,7 +38,6 @@ Json measure_windows(const std::string& model, const std::string* reference, con
                                   data.windows.view(), options);
     Json json = {{"perplexity", r.perplexity}};
     if (reference) {
-        json["reference_perplexity"] = r.reference_perplexity;
         json["kl"] = r.kl;
         json["top1"] = r.top1;
     }
@@ -46,7 +46,7 @@ Json measure_windows(const std::string& model, const std::string* reference, con
 }
 
 Json measure_tasks(const std::string& model, const StudyData& data, int thread_count,
-                   const std::function<void(const std::string&)>& on_stage) {
+                   const OnStage& on_stage) {
     Json tasks = Json::array();
     double seconds = 0;
     if (!data.tasks.empty()) {
