@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "report/html.hpp"
 
 namespace hb {
@@ -9,6 +11,15 @@ namespace {
 bool is_number(const std::string& cell) {
     return cell == "-" || (cell.find_first_of("0123456789") != std::string::npos &&
                            cell.find_first_not_of("0123456789+-.,e% ±") == std::string::npos);
+}
+
+// Whose cells all are numbers, which are set to the right.
+std::vector<bool> number_columns(const HtmlTable& table) {
+    std::vector<bool> numbers(table.head.size(), !table.rows.empty());
+    for (const auto& row : table.rows)
+        for (std::size_t c = 0; c < std::min(row.size(), numbers.size()); ++c)
+            numbers[c] = numbers[c] && c >= table.headers && is_number(row[c]);
+    return numbers;
 }
 
 std::string swatch(const LegendEntry& entry) {
@@ -34,22 +45,24 @@ std::string swatch(const LegendEntry& entry) {
 }  // namespace
 
 std::string html_table(const HtmlTable& table) {
+    const std::vector<bool> numbers = number_columns(table);
+    const auto attribute = [&](std::size_t column, const std::string& cell) {
+        if (column < numbers.size() && numbers[column]) return " class=\"n\"";
+        return cell.size() > 24 ? " class=\"wide\"" : "";
+    };
     std::string out = fmt::format(
         "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{0}\"><table>\n"
         "<caption><span>{0}</span></caption>\n<thead><tr>",
         escaped(table.caption));
     for (std::size_t c = 0; c < table.head.size(); ++c)
-        out += fmt::format("<th scope=\"col\"{}>{}</th>", c < table.headers ? "" : " class=\"n\"",
-                           escaped(table.head[c]));
+        out += fmt::format("<th scope=\"col\"{}>{}</th>", attribute(c, ""), escaped(table.head[c]));
     out += "</tr></thead>\n<tbody>\n";
     for (const auto& row : table.rows) {
         out += "<tr>";
         for (std::size_t c = 0; c < row.size(); ++c) {
             const std::string cell = escaped(row[c]);
-            if (c < table.headers)
-                out += fmt::format("<th scope=\"row\">{}</th>", cell);
-            else
-                out += fmt::format("<td{}>{}</td>", is_number(row[c]) ? " class=\"n\"" : "", cell);
+            out += c < table.headers ? fmt::format("<th scope=\"row\">{}</th>", cell)
+                                     : fmt::format("<td{}>{}</td>", attribute(c, row[c]), cell);
         }
         out += "</tr>\n";
     }

@@ -49,11 +49,10 @@ std::string section_recovery(const StudyView& study) {
     const auto sorted = study.by_kl();
     if (sorted.empty()) return "";
     const CellView &best = *sorted.front(), &worst = *sorted.back();
-    return html_paragraph(fmt::format(
-               "The least loss has {} with a KL of {} to the model, the most {} with {}. The model "
-               "itself has a perplexity of {}.",
-               best.title(), shown(best.kl, 4), worst.title(), shown(worst.kl, 4),
-               shown(study.perplexity, 3))) +
+    return html_paragraph(fmt::format("{} loses least, a KL of {} to the model; {} most, {}. The "
+                                      "model itself has a perplexity of {}.",
+                                      best.title(), shown(best.kl, 4), worst.title(),
+                                      shown(worst.kl, 4), shown(study.perplexity, 3))) +
            losses(study) + answers(study);
 }
 

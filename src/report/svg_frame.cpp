@@ -79,7 +79,7 @@ std::string short_number(double value) {
 }
 
 double text_width(std::string_view text, double size) {
-    return 0.58 * size * static_cast<double>(text.size());
+    return 0.61 * size * static_cast<double>(text.size());
 }
 
 Axis axis_for(std::string title, const std::vector<double>& values, bool log) {

@@ -75,8 +75,10 @@ std::string draw_points(const PointChart& chart) {
         const auto place = free_place(f, f.x_of(mark.x), f.y_of(mark.y), mark.label, taken);
         if (!place) continue;
         taken.push_back(*place);
-        out += fmt::format("<text class=\"label\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",
-                           place->left, place->bottom - 1.5, escaped(mark.label));
+        const bool before = place->right < f.x_of(mark.x);
+        out += fmt::format("<text class=\"label{}\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",
+                           before ? " end" : "", before ? place->right : place->left,
+                           place->bottom - 1.5, escaped(mark.label));
     }
     return out + "</svg>\n";
 }
