@@ -87,13 +87,13 @@ std::string by_site(const std::vector<const CellView*>& cells, Error error,
 }
 
 std::string heat_maps(const std::vector<const CellView*>& cells) {
-    double low = 0, high = 0;
+    // The lowest twentieth has one colour, so that a few dead inputs do not take all the others.
+    std::vector<double> errors;
     for (const CellView* cell : cells)
-        for (const LayerView& layer : cell->layers) {
-            if (!(layer.output_error > 0)) continue;
-            low = low > 0 ? std::min(low, layer.output_error) : layer.output_error;
-            high = std::max(high, layer.output_error);
-        }
+        for (const LayerView& layer : cell->layers)
+            if (layer.output_error > 0) errors.push_back(layer.output_error);
+    std::sort(errors.begin(), errors.end());
+    const double low = errors[errors.size() / 20], high = errors.back();
     std::string maps;
     for (const CellView* cell : cells) {
         HeatMap map{"output error of every linear, " + cell->title(), {}, {}, {}, low, high};
@@ -148,7 +148,8 @@ std::string section_layers(const StudyView& study) {
                          by_site(all, &LayerView::weight_error,
                                  "Weight error by kind of linear, mean over the layers"));
     if (!last.empty())
-        body += html_details("Output error of every linear, " + last[0]->recipe, heat_maps(last));
+        body += html_details("Output error of every linear, in thousandths, " + last[0]->recipe,
+                             heat_maps(last));
     return body;
 }
 

@@ -87,7 +87,7 @@ std::string draw_columns(const ColumnChart& chart);
 struct HeatMap {
     std::string about;
     std::vector<std::string> rows, columns;
-    std::vector<double> values;  // row by row; not positive: none
+    std::vector<double> values;  // row by row; not positive: none; shown in thousandths
     double low = 0, high = 1;    // of the colours, which follow the logarithm
 };
 std::string draw_heat(const HeatMap& map);

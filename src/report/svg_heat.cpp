@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A heat map whose cells say their numbers. Eight steps of colour, even in the logarithm.
+// A heat map whose cells say their numbers, in thousandths. Eight steps of colour, even in the
+// logarithm.
 #include <algorithm>
 #include <cmath>
 
@@ -17,10 +18,10 @@ int step_of(const HeatMap& map, double value) {
     return std::clamp(static_cast<int>(at * kSteps), 0, kSteps - 1);
 }
 
-// "0.0123" without the zero, which all of them have.
+// In thousandths, three digits.
 std::string cell_text(double value) {
-    const std::string text = fmt::format("{:.4f}", value);
-    return text.starts_with("0.") ? text.substr(1) : text;
+    const double thousandths = 1000 * value;
+    return fmt::format("{:.{}f}", thousandths, thousandths < 10 ? 2 : thousandths < 100 ? 1 : 0);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "core/error.hpp"
 #include "core/file.hpp"
 #include "recipes/recipe.hpp"
+#include "transforms/transform.hpp"
 
 namespace hb {
 namespace {
@@ -24,6 +25,21 @@ StudyCell cell_of(const ModelStudyOptions& options, const std::string& scheme,
     cell.quantize.threads = options.threads;
     cell.quantize.resume = true;
     return cell;
+}
+
+// A name that nobody knows is a mistake; a block that does not divide is a cell that is left out.
+void check_recipe(const std::string& recipe) {
+    const auto plus = recipe.find('+');
+    find_recipe(recipe.substr(0, plus));
+    if (plus == std::string::npos) return;
+    const std::string kind = recipe.substr(plus + 1, recipe.find(':', plus) - plus - 1);
+    std::string known = "none, auto";
+    for (const TransformKind& one : all_transforms()) {
+        if (one.name == kind) return;
+        known += ", " + std::string(one.name);
+    }
+    if (kind != "none" && kind != "auto")
+        fail("--recipes {}: unknown transform '{}'; choose one of: {}", recipe, kind, known);
 }
 
 // Nothing when the model can be quantized so.
@@ -48,7 +64,7 @@ StudyMatrix make_matrix(const ModelStudyOptions& options, const Checkpoint& chec
     StudyMatrix matrix;
     std::set<std::pair<std::string, std::string>> seen;
     for (const std::string& recipe : options.recipes) {
-        find_recipe(recipe.substr(0, recipe.find('+')));
+        check_recipe(recipe);
         for (const std::string& scheme : options.schemes) {
             find_scheme(scheme);
             if (!seen.emplace(scheme, recipe).second)

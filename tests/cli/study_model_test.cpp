@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // halfbyte study MODEL as a person runs it: files, a kill, the failures.
+#include <fmt/format.h>
+
 #include <csignal>
 
 #include "report/xml_check.hpp"

@@ -126,7 +126,7 @@ TEST(Svg, AHeatMapSaysItsNumbersAndLeavesOutNone) {
     std::vector<std::string> cells;
     for (const XmlElement* text : svg.all("text"))
         if (text->attributes.at("class").starts_with("cell")) cells.push_back(text->text);
-    EXPECT_THAT(cells, ::testing::ElementsAre(".0100", ".0200", "1.0000"));
+    EXPECT_THAT(cells, ::testing::ElementsAre("10.0", "20.0", "1000"));
     EXPECT_EQ(svg.all("rect")[0]->attributes.at("class"), "h0");
     EXPECT_EQ(svg.all("rect")[2]->attributes.at("class"), "h7");
 }
