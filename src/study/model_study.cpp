@@ -183,13 +183,13 @@ Json description(const Study& study) {
 
 Json study_model(const ModelStudyOptions& options, const StudyHooks& hooks) {
     const Checkpoint checkpoint = Checkpoint::open(options.model);
-    std::error_code error;
-    fs::create_directories(options.out / "cells", error);
-    if (error) fail("cannot create {}: {}", (options.out / "cells").string(), error.message());
     Study study{
         options, hooks, checkpoint, {}, make_matrix(options, checkpoint), {options.model, {}},
         {},      0};
     study.data = read_study_data(options, checkpoint);
+    std::error_code error;
+    fs::create_directories(options.out / "cells", error);
+    if (error) fail("cannot create {}: {}", (options.out / "cells").string(), error.message());
     for (const StudyCell& cell : study.matrix.cells)
         if (!study.draws.contains(cell.draw))
             study.draws[cell.draw] = make_draw(options, checkpoint, study.data, cell.draw, hooks);
