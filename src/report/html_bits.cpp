@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
+#include <tuple>
 
 #include "report/study_page.hpp"
 
@@ -12,18 +14,32 @@ namespace {
 
 using Figure = double CellView::*;
 
-std::vector<std::pair<double, double>> pareto(const std::vector<const CellView*>& cells,
-                                              Figure figure) {
-    std::vector<std::pair<double, double>> sorted, line;
-    for (const CellView* c : cells) sorted.emplace_back(c->bits, c->*figure);
-    std::sort(sorted.begin(), sorted.end());
+// Indices of the cells that no other beats in both, by bits.
+std::vector<std::size_t> pareto(const std::vector<const CellView*>& cells, Figure figure) {
+    std::vector<std::size_t> sorted(cells.size()), line;
+    std::iota(sorted.begin(), sorted.end(), 0);
+    std::sort(sorted.begin(), sorted.end(), [&](std::size_t a, std::size_t b) {
+        return std::tuple(cells[a]->bits, cells[a]->*figure, a) <
+               std::tuple(cells[b]->bits, cells[b]->*figure, b);
+    });
     double best = std::numeric_limits<double>::infinity();
-    for (const auto& point : sorted)
-        if (point.second < best) {
-            best = point.second;
-            line.push_back(point);
+    for (const std::size_t i : sorted)
+        if (cells[i]->*figure < best) {
+            best = cells[i]->*figure;
+            line.push_back(i);
         }
     return line;
+}
+
+// Schemes of the same size stand side by side.
+double aside(const CellView& cell, const std::vector<const CellView*>& cells) {
+    std::vector<std::string> schemes;
+    for (const CellView* other : cells)
+        if (other->bits == cell.bits &&
+            std::find(schemes.begin(), schemes.end(), other->scheme) == schemes.end())
+            schemes.push_back(other->scheme);
+    const auto at = std::find(schemes.begin(), schemes.end(), cell.scheme) - schemes.begin();
+    return 9.5 * (static_cast<double>(at) - static_cast<double>(schemes.size() - 1) / 2);
 }
 
 bool least_of_its_scheme(const CellView& cell, const std::vector<const CellView*>& cells,
@@ -49,13 +65,15 @@ std::string chart(const StudyView& study, Figure figure, const std::string& name
                      axis_for(name, values, true),
                      {},
                      pareto(cells, figure)};
+    chart.x.low /= 1.15;  // room for names
     for (const double tick : {2.0, 3.0, 4.0, 4.5, 5.0, 6.0, 7.0, 8.0, 9.0, 16.0})
         if (tick > chart.x.low && tick < chart.x.high) chart.x.ticks.push_back(tick);
     for (const CellView* c : cells)
         chart.marks.push_back({c->bits, c->*figure, c->recipe_index, !c->quantized_inputs,
                                least_of_its_scheme(*c, cells, figure) ? c->scheme : "",
                                fmt::format("{}: {:.4g} bits, {} {}", c->title(), c->bits, name,
-                                           shown(c->*figure, digits))});
+                                           shown(c->*figure, digits)),
+                               aside(*c, cells)});
     return draw_points(chart);
 }
 
@@ -69,7 +87,9 @@ std::string section_bits(const StudyView& study) {
     const std::string marks = html_legend(legend);
     return html_paragraph(
                "Down and to the left is better. The dashed line joins the cells that no other "
-               "beats in both; each scheme has its name at the best of its cells.") +
+               "beats in both; each scheme has its name at the best of its cells. Schemes of the "
+               "same "
+               "size stand side by side.") +
            html_grid(html_figure("KL to the model, per token",
                                  marks + chart(study, &CellView::kl, "KL", 4)) +
                      html_figure("Perplexity",

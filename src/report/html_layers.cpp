@@ -32,6 +32,10 @@ double mean_of(const CellView& cell, Error error, const std::string& linear) {
     return count > 0 ? sum / count : 0;
 }
 
+std::string error_text(double error) {
+    return error > 0 && error < 1e-4 ? fmt::format("{:.1e}", error) : shown(error, 5);
+}
+
 Line line_of(const CellView& cell, Error error, int series) {
     std::map<std::int64_t, std::pair<double, double>> sums;  // sum, count
     for (const LayerView& layer : cell.layers) {
@@ -81,7 +85,7 @@ std::string by_site(const std::vector<const CellView*>& cells, Error error,
     for (const CellView* cell : cells) {
         table.rows.push_back({cell->scheme, cell->recipe});
         for (const std::string& linear : linears)
-            table.rows.back().push_back(shown(mean_of(*cell, error, linear), 5));
+            table.rows.back().push_back(error_text(mean_of(*cell, error, linear)));
     }
     return html_table(table);
 }
@@ -114,21 +118,32 @@ std::string heat_maps(const std::vector<const CellView*>& cells) {
     return html_grid(maps);
 }
 
+// Of the cells of one recipe those up to 6 bits, beside which others are flat; or all.
+std::vector<const CellView*> shown_in_charts(const std::vector<const CellView*>& cells,
+                                             const std::string& recipe) {
+    std::vector<const CellView*> narrow, all;
+    for (const CellView* cell : cells) {
+        if (cell->recipe != recipe) continue;
+        all.push_back(cell);
+        if (cell->bits <= 6) narrow.push_back(cell);
+    }
+    return narrow.empty() ? all : narrow;
+}
+
 }  // namespace
 
 std::string section_layers(const StudyView& study) {
     std::vector<const CellView*> measured, others, last, first;
     for (const CellView& cell : study.cells)
         if (!cell.layers.empty()) (cell.calibrated() ? measured : others).push_back(&cell);
-    for (const CellView* cell : measured)
-        if (cell->recipe == measured.back()->recipe) last.push_back(cell);
-    for (const CellView* cell : others)
-        if (cell->recipe == others.front()->recipe) first.push_back(cell);
+    if (!measured.empty()) last = shown_in_charts(measured, measured.back()->recipe);
+    if (!others.empty()) first = shown_in_charts(others, others.front()->recipe);
     if (measured.empty() && others.empty()) return "";
     std::string body = html_paragraph(
         "Weight error is |W' - W|² / |W|². Output error is the same of W x on the calibration "
         "inputs, known where the quantizer had their second moments; it is of the weights alone, "
-        "as the inputs there are not rounded yet.");
+        "as the inputs there are not rounded yet. Where there are cells of up to 6 bits, the "
+        "charts show these alone.");
     std::string charts;
     if (!last.empty())
         charts += by_layer(last, &LayerView::output_error,

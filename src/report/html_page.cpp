@@ -37,7 +37,7 @@ table{border-collapse:collapse;width:100%;font-size:.88rem;font-variant-numeric:
 caption{text-align:left;color:var(--soft)}
 caption span{display:block;position:sticky;left:0;width:min(100%,100vw - 2.2rem);padding:.6rem .8rem}
 th,td{padding:.35rem .8rem;text-align:left;border-top:1px solid var(--rule);white-space:nowrap}
-td.wide{white-space:normal;min-width:14rem;overflow-wrap:anywhere}
+td.wide{white-space:normal;min-width:10rem;overflow-wrap:anywhere}
 @media(max-width:40rem){th,td{padding:.35rem .5rem}table{font-size:.84rem}}
 thead th{background:var(--panel);font-weight:600}
 tbody th{font-weight:500}

@@ -36,12 +36,13 @@ struct Mark {
     bool hollow = false;
     std::string label;  // beside the mark, where there is room; or empty
     std::string tip;
+    double aside = 0;  // from x, in units of the picture, where marks would cover each other
 };
 struct PointChart {
     std::string about;  // for those who cannot see it
     Axis x, y;
     std::vector<Mark> marks;
-    std::vector<std::pair<double, double>> line = {};
+    std::vector<std::size_t> line = {};  // marks that are joined
     double height = 320;
 };
 std::string draw_points(const PointChart& chart);

@@ -39,43 +39,54 @@ std::optional<Box> free_place(const Frame& f, double x, double y, const std::str
     return std::nullopt;
 }
 
+struct Place {
+    double x, y;
+};
+Place place_of(const Frame& f, const Mark& mark) {
+    return {f.x_of(mark.x) + mark.aside, f.y_of(mark.y)};
+}
+
 // Boxes along the line, so that labels keep off it.
-void take_line(const Frame& f, const std::vector<std::pair<double, double>>& line,
-               std::vector<Box>& taken) {
-    for (std::size_t i = 1; i < line.size(); ++i) {
-        const double x0 = f.x_of(line[i - 1].first), y0 = f.y_of(line[i - 1].second),
-                     x1 = f.x_of(line[i].first), y1 = f.y_of(line[i].second);
+void take_line(const Frame& f, const PointChart& chart, std::vector<Box>& taken) {
+    for (std::size_t i = 1; i < chart.line.size(); ++i) {
+        const Place from = place_of(f, chart.marks[chart.line[i - 1]]),
+                    to = place_of(f, chart.marks[chart.line[i]]);
         for (int step = 0; step <= 40; ++step) {
-            const double x = x0 + (x1 - x0) * step / 40, y = y0 + (y1 - y0) * step / 40;
+            const double x = from.x + (to.x - from.x) * step / 40,
+                         y = from.y + (to.y - from.y) * step / 40;
             taken.push_back({x - 1, y - 1, x + 1, y + 1});
         }
     }
+}
+
+std::string draw_line(const Frame& f, const PointChart& chart) {
+    std::string path;
+    for (const std::size_t i : chart.line) {
+        const Place at = place_of(f, chart.marks[i]);
+        path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", at.x, at.y);
+    }
+    return path.empty() ? "" : fmt::format("<path class=\"pareto\" d=\"{}\"/>\n", path);
 }
 
 }  // namespace
 
 std::string draw_points(const PointChart& chart) {
     const Frame f = make_frame(chart.x, chart.y, chart.height);
-    std::string out = open_svg(chart.about, chart.height) + draw_axes(f);
-    if (!chart.line.empty()) {
-        std::string path;
-        for (const auto& [x, y] : chart.line)
-            path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", f.x_of(x), f.y_of(y));
-        out += fmt::format("<path class=\"pareto\" d=\"{}\"/>\n", path);
-    }
+    std::string out = open_svg(chart.about, chart.height) + draw_axes(f) + draw_line(f, chart);
     std::vector<Box> taken;
     for (const Mark& mark : chart.marks) {
-        const double x = f.x_of(mark.x), y = f.y_of(mark.y);
+        const auto [x, y] = place_of(f, mark);
         taken.push_back({x - kMark, y - kMark, x + kMark, y + kMark});
         out += draw_mark(x, y, mark.series, mark.hollow, mark.tip);
     }
-    take_line(f, chart.line, taken);
+    take_line(f, chart, taken);
     for (const Mark& mark : chart.marks) {
         if (mark.label.empty()) continue;
-        const auto place = free_place(f, f.x_of(mark.x), f.y_of(mark.y), mark.label, taken);
+        const auto [x, y] = place_of(f, mark);
+        const auto place = free_place(f, x, y, mark.label, taken);
         if (!place) continue;
         taken.push_back(*place);
-        const bool before = place->right < f.x_of(mark.x);
+        const bool before = place->right < x;
         out += fmt::format("<text class=\"label{}\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",
                            before ? " end" : "", before ? place->right : place->left,
                            place->bottom - 1.5, escaped(mark.label));

@@ -19,10 +19,11 @@ constexpr const char* kOdd = "a<b> & \"c\" \x01 é";
 
 PointChart points_of(const std::vector<std::pair<double, double>>& at) {
     std::vector<double> x, y;
-    PointChart chart{kOdd, {}, {}, {}, at};
+    PointChart chart{kOdd, {}, {}, {}};
     for (const auto& [a, b] : at) {
         x.push_back(a);
         y.push_back(b);
+        chart.line.push_back(chart.marks.size());
         chart.marks.push_back({a, b, static_cast<int>(x.size()), x.size() % 2 == 0, kOdd, kOdd});
     }
     chart.x = axis_for(kOdd, x, true);
