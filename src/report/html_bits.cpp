@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // KL and perplexity against bits per weight. The line joins the cells that no other beats in both.
 #include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>

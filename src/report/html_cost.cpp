@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Seconds of every cell: quantization, windows, questions.
 #include <fmt/format.h>
+
 #include <cmath>
 
 #include "report/study_page.hpp"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same cell after several calibration draws.
 #include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 

@@ -2,6 +2,7 @@
 // Of each pair of schemes that differ in their inputs alone (NAME and NAMEa16): how much of the
 // loss is there with 16-bit inputs, and how much rounding the inputs adds.
 #include <fmt/format.h>
+
 #include <cmath>
 
 #include "report/study_page.hpp"

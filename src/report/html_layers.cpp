@@ -2,6 +2,7 @@
 // Relative error of each linear, as quantization recorded it: |W' - W|^2 / |W|^2, and the same of
 // W x on the calibration inputs where the quantizer had their second moments.
 #include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <map>

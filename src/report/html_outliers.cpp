@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Kurtosis and peak of every site's input, layer by layer, as it is and rotated.
 #include <fmt/format.h>
+
 #include <algorithm>
 
 #include "report/study_page.hpp"

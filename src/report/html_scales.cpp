@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Histograms of the stored scales, an octave a column.
 #include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
