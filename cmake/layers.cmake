@@ -51,13 +51,14 @@ hb_layer(calibration USES core formats schemes transforms kernels quantizers rec
          report)
 hb_layer(eval USES core io text model engine)
 hb_layer(report USES core)
-hb_layer(study USES core formats schemes transforms io model)
+hb_layer(study USES core formats schemes transforms kernels quantizers recipes io text model engine
+         calibration eval)
 hb_layer(cli USES core formats schemes transforms kernels quantizers recipes io text model layouts
          doctor engine calibration eval report study LINKS CLI11::CLI11)
 
 # gcc 12 sees an overlap in "text" + std::string where there is none (its bug 105651).
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-    foreach(layer IN ITEMS text eval)
+    foreach(layer IN ITEMS text eval study report)
         target_compile_options(hb_${layer} PRIVATE -Wno-restrict)
     endforeach()
 endif()

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// halfbyte study WHAT: analyses that quantize no model. formats: what each scale rule loses of
-// drawn numbers and of a model's weights.
+// halfbyte study: of a model (study_model.cpp), or without quantizing one. formats: what each scale
+// rule loses of drawn numbers and of a model's weights.
 #include <memory>
 
 #include "cli/commands.hpp"
 #include "cli/options.hpp"
+#include "cli/study_model.hpp"
 #include "cli/study_tables.hpp"
 #include "cli/terminal.hpp"
 #include "core/file.hpp"
@@ -63,9 +64,10 @@ Action define_formats(CLI::App& app) {
 }  // namespace
 
 Action define_study(CLI::App& app) {
-    app.require_subcommand(1);
-    return define_formats(*app.add_subcommand(
-        "formats", "error of 4-bit elements by scale, rule, group size and rotation"));
+    CLI::App* formats = app.add_subcommand(
+        "formats", "error of 4-bit elements by scale, rule, group size and rotation");
+    const Action of_formats = define_formats(*formats), of_model = define_study_model(app);
+    return [=] { formats->parsed() ? of_formats() : of_model(); };
 }
 
 }  // namespace hb

@@ -54,11 +54,17 @@ WindowSums run_alone(Side& model, const Kernels& kernels, Threads& threads,
 }
 
 WindowSums run_beside(Side& model, Side& reference, const Kernels& kernels, Threads& threads,
-                      std::span<const std::int32_t> tokens, Scratch& scratch) {
+                      std::span<const std::int32_t> tokens, Scratch& scratch,
+                      Matrix<float>* reference_state) {
     const auto rows = static_cast<std::int64_t>(tokens.size()), vocab = model.decoder->config.vocab;
     std::vector<WindowSums> sums(tokens.size());
     forward_side(model, kernels, threads, tokens, scratch);
-    forward_side(reference, kernels, threads, tokens, scratch);
+    if (reference_state && !reference_state->empty()) {
+        reference.hidden = *reference_state;
+    } else {
+        forward_side(reference, kernels, threads, tokens, scratch);
+        if (reference_state) *reference_state = reference.hidden;
+    }
     for (std::int64_t first = 0; first < rows; first += kHeadRows) {
         const std::int64_t count = std::min(kHeadRows, rows - first);
         logits_of(model, kernels, threads, first, count, scratch);
@@ -95,14 +101,18 @@ EvalResult evaluate(const Decoder& model, const Decoder* reference, const Kernel
     Side side{&model, {}, {}}, other{reference, {}, {}};
     Scratch scratch;
     EvalResult result;
+    std::vector<Matrix<float>>* states = reference ? options.reference_states : nullptr;
+    if (states) states->resize(static_cast<std::size_t>(windows.rows));
     double loss = 0, reference_loss = 0, kl = 0;
     std::int64_t targets = 0, reference_targets = 0, agreeing = 0;
     for (std::int64_t w = 0; w < windows.rows; ++w) {
         const bool compare = reference && w % options.kl_stride == 0;
         const std::span<const std::int32_t> tokens(windows.row(w),
                                                    static_cast<std::size_t>(windows.cols));
-        const auto sums = compare ? run_beside(side, other, kernels, threads, tokens, scratch)
-                                  : run_alone(side, kernels, threads, tokens, scratch);
+        Matrix<float>* state = states ? &(*states)[static_cast<std::size_t>(w)] : nullptr;
+        const auto sums = compare
+                              ? run_beside(side, other, kernels, threads, tokens, scratch, state)
+                              : run_alone(side, kernels, threads, tokens, scratch);
         loss += sums.loss;
         targets += windows.cols - 1;
         if (compare) {

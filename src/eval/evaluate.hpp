@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "engine/decoder.hpp"
 
@@ -14,6 +15,9 @@ namespace hb {
 struct EvalOptions {
     std::int64_t kl_stride = 8;
     std::function<void(std::int64_t done, std::int64_t total)> progress;
+    // The reference's hidden states, (length, hidden) for each window: taken from here where they
+    // are, kept here where not, so that a second model measured beside it costs half.
+    std::vector<Matrix<float>>* reference_states = nullptr;
 };
 
 struct EvalResult {

@@ -77,6 +77,22 @@ TEST_F(Evaluate, SumsAreThoseOfTheFormulas) {
     EXPECT_EQ(result.kl_tokens, 60);
 }
 
+TEST_F(Evaluate, StatesOfTheReferenceThatAreKeptChangeNoBit) {
+    std::vector<Matrix<float>> states;
+    const EvalOptions kept{2, {}, &states};
+    const EvalResult plain = evaluate(qwen, &llama, kernels, threads, windows.view(), {2, {}});
+    for (int time = 0; time < 2; ++time) {
+        const EvalResult r = evaluate(qwen, &llama, kernels, threads, windows.view(), kept);
+        EXPECT_EQ(r.kl, plain.kl);
+        EXPECT_EQ(r.top1, plain.top1);
+        EXPECT_EQ(r.reference_perplexity, plain.reference_perplexity);
+    }
+    ASSERT_EQ(states.size(), 5u);
+    EXPECT_TRUE(states[1].empty());  // a window that is not compared
+    states[2].values[0] += 100;      // they are what is compared with
+    EXPECT_NE(evaluate(qwen, &llama, kernels, threads, windows.view(), kept).kl, plain.kl);
+}
+
 TEST_F(Evaluate, ThreadsChangeNoBit) {
     Threads alone(1);
     const EvalResult a = evaluate(qwen, &llama, kernels, threads, windows.view(), {1, {}});
