@@ -249,6 +249,9 @@ inline cudaError_t cudaMemset(void* p, int byte, std::size_t bytes) {
     std::memset(p, byte, bytes);
     return cudaSuccess;
 }
+inline cudaError_t cudaMemsetAsync(void* p, int byte, std::size_t bytes, void*) {
+    return cudaMemset(p, byte, bytes);
+}
 inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind) {
     if (bytes) std::memcpy(to, from, bytes);
     return cudaSuccess;
