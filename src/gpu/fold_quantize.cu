@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// MXFP4 with its scales folded into E5M2 bytes (fold.cuh). A block is a row, 32 columns a thread,
-// whose codes stay in registers until the row's largest scale is known. The codes and scales are
-// those of the other output, bit for bit.
+// MXFP4 with its scales folded into E5M2 bytes (fold.cuh). A block takes row after row, 32 columns a
+// thread, whose codes stay in registers until the row's largest scale is known; without a
+// front it asks for its next row before it works on the one it has. The codes and scales are those of the other output, bit for
+// bit.
 //
 // Floor: 2 bytes in and 1 out for an element.
 #include "gpu/fold.cuh"
@@ -15,9 +16,8 @@ struct Range {
     float largest, least;
 };
 
-// Over the block, in every thread.
-__device__ Range block_range(Range x) {
-    __shared__ Range warps[32];
+// Over the block, in every thread; `warps` is not written again before all have passed another.
+__device__ Range block_range(Range x, Range* warps) {
     const auto lanes = [](Range r) {
         for (int lane = 16; lane > 0; lane /= 2) {
             r.largest = fmaxf(r.largest, __shfl_xor_sync(0xffffffffu, r.largest, lane));
@@ -31,27 +31,45 @@ __device__ Range block_range(Range x) {
     return lanes(warps[threadIdx.x % 32 < blockDim.x / 32 ? threadIdx.x % 32 : 0]);
 }
 
+struct RawRow {
+    Raw x, other;
+};
+
 template <Front kFront>
-__device__ void front_of_row(const QuantizeArgs& a, int columns, float scale, float (&v)[32]) {
-    const Raw raw = load_row_chunk(a, columns);
+__device__ RawRow load_row(const QuantizeArgs& a, unsigned row, int columns) {
+    const std::int64_t at = row * a.x_stride + std::int64_t{threadIdx.x} * 32;
+    RawRow raw{};
+    raw.x = load_raw(a.x + at, columns);
+    if (kFront == Front::silu_up) raw.other = load_raw(a.other + at, columns);
+    return raw;
+}
+
+template <Front kFront>
+__device__ float front_of_row(const QuantizeArgs& a, const RawRow& raw, int columns,
+                              float (&v)[32]) {
+    float scale = 1;
     if constexpr (kFront == Front::rms_norm) {
-        unpack(raw, v);
+        unpack(raw.x, v);
+        scale = norm_scale(a, v);
         normalize(a, columns, scale, v);
     } else {
-        Raw other{};
-        if (kFront == Front::silu_up)
-            other = load_raw(a.other + blockIdx.x * a.x_stride + std::int64_t{threadIdx.x} * 32,
-                             columns);
-        in_front<kFront>(raw, other, v);
+        in_front<kFront>(raw.x, raw.other, v);
     }
+    return scale;
 }
 
 // A warp's columns once more, by the reference.
 template <Rule kRule, Front kFront>
 __device__ __noinline__ void fold_slowly(const QuantizeArgs& a, const Constants& constants,
-                                         int columns, float scale, Chunk& out) {
+                                         unsigned row, int columns, float scale, Chunk& out) {
     float v[32];
-    front_of_row<kFront>(a, columns, scale, v);
+    const RawRow raw = load_row<kFront>(a, row, columns);
+    if constexpr (kFront == Front::rms_norm) {
+        unpack(raw.x, v);
+        normalize(a, columns, scale, v);
+    } else {
+        in_front<kFront>(raw.x, raw.other, v);
+    }
     rotate(a, v, 1);
     choose_slowly<kRule>(v, constants, out);
 }
@@ -80,8 +98,8 @@ __device__ void store_folded(const QuantizeArgs& a, std::int64_t row, const Chun
 }
 
 // Parts 0, 1, ... of a row that has more than one, in neighbouring extra rows.
-__device__ __noinline__ void split(const QuantizeArgs& a, int parts, int top, float unit,
-                                   const Chunk& c, int s, int part) {
+__device__ __noinline__ void split(const QuantizeArgs& a, unsigned row, int parts, int top,
+                                   float unit, const Chunk& c, int s, int part) {
     __shared__ unsigned first;
     if (threadIdx.x == 0)
         first = a.extra_rows ? atomicAdd(a.extra_count, static_cast<unsigned>(parts)) : 0;
@@ -89,61 +107,75 @@ __device__ __noinline__ void split(const QuantizeArgs& a, int parts, int top, fl
     const std::int64_t slot = first;
     const bool fits = slot + parts <= a.extra_rows;
     auto* factors = reinterpret_cast<float*>(a.scales);
-    store_folded(a, blockIdx.x, c, 0, false);
-    if (threadIdx.x == 0) factors[blockIdx.x] = fits ? 0.f : number(0x7fc00000u);
+    store_folded(a, row, c, 0, false);
+    if (threadIdx.x == 0) factors[row] = fits ? 0.f : number(0x7fc00000u);
     for (int p = 0; p < parts && slot + p < a.extra_rows; ++p) {
         if (fits) store_folded(a, a.rows + slot + p, c, s, part == p);
         if (threadIdx.x > 0) continue;
         factors[a.rows + slot + p] = power(top - 127 - kFoldTop - kFoldSpan * p) * unit;
-        a.extra_of[slot + p] = fits ? static_cast<int>(blockIdx.x) : -1;
+        a.extra_of[slot + p] = fits ? static_cast<int>(row) : -1;
     }
 }
 
 template <Rule kRule, Front kFront, int kMostThreads>
-__global__ void __launch_bounds__(kMostThreads, kMostThreads == 128 ? 6 : 1024 / kMostThreads)
+__global__ void __launch_bounds__(kMostThreads, kMostThreads == 128 ? 6 : kMostThreads == 448 ? 2 : 1)
     fold_kernel(const __grid_constant__ QuantizeArgs a) {
+    __shared__ Range warps[2][32];
     const int columns = threadIdx.x < a.chunks ? 32 : 0;
+    const auto rows = static_cast<unsigned>(a.rows);
     const Constants constants = make_constants<kRule>(a, nullptr);
-    float v[32], scale = 1;
-    if constexpr (kFront == Front::rms_norm) {
-        unpack(load_row_chunk(a, columns), v);
-        scale = norm_scale(a, v);
-        normalize(a, columns, scale, v);
-    } else {
-        front_of_row<kFront>(a, columns, scale, v);
+    constexpr bool kEarly = kFront == Front::none;  // others' operands take the registers
+    RawRow raw{};
+    if (kEarly) raw = load_row<kFront>(a, blockIdx.x, columns);
+    int turn = 0;
+    for (unsigned row = blockIdx.x; row < rows; row += gridDim.x, turn ^= 1) {
+        float v[32];
+        if (!kEarly) raw = load_row<kFront>(a, row, columns);
+        const float scale = front_of_row<kFront>(a, raw, columns, v);
+        if (kEarly && row + gridDim.x < rows) raw = load_row<kFront>(a, row + gridDim.x, columns);
+        rotate(a, v, 1);
+        Chunk out;
+        const bool plain = choose<kRule>(v, constants, out);
+        if (__any_sync(0xffffffffu, !plain))
+            fold_slowly<kRule, kFront>(a, constants, row, columns, scale, out);
+        const auto byte = static_cast<float>(out.scales);
+        const bool zero = all_zero(out);
+        const Range range = block_range({zero ? 0 : byte, zero ? 255 : byte}, warps[turn]);
+        const int top = static_cast<int>(range.largest);
+        const int below = zero ? 0 : top - static_cast<int>(out.scales);
+        const int part = below / kFoldSpan, s = kFoldTop - below + part * kFoldSpan;
+        const int parts = (top - static_cast<int>(range.least)) / kFoldSpan + 1;
+        const float unit = kRule == Rule::fp_quant ? 1.f / 3 : 1.f;
+        if (parts > 1) {
+            split(a, row, parts, top, unit, out, s, zero ? -1 : part);
+            continue;
+        }
+        store_folded(a, row, out, s, !zero);
+        if (threadIdx.x == 0)
+            reinterpret_cast<float*>(a.scales)[row] =
+                top == 0 ? 1.f : power(top - 127 - kFoldTop) * unit;
     }
-    rotate(a, v, 1);
-    Chunk out;
-    const bool plain = choose<kRule>(v, constants, out);
-    if (__any_sync(0xffffffffu, !plain))
-        fold_slowly<kRule, kFront>(a, constants, columns, scale, out);
-    const auto byte = static_cast<float>(out.scales);
-    const bool zero = all_zero(out);
-    const Range range = block_range({zero ? 0 : byte, zero ? 255 : byte});
-    const int top = static_cast<int>(range.largest);
-    const int below = zero ? 0 : top - static_cast<int>(out.scales);
-    const int part = below / kFoldSpan, s = kFoldTop - below + part * kFoldSpan;
-    const int parts = (top - static_cast<int>(range.least)) / kFoldSpan + 1;
-    const float unit = kRule == Rule::fp_quant ? 1.f / 3 : 1.f;
-    if (parts > 1) {
-        split(a, parts, top, unit, out, s, zero ? -1 : part);
-        return;
-    }
-    store_folded(a, blockIdx.x, out, s, !zero);
-    if (threadIdx.x == 0)
-        reinterpret_cast<float*>(a.scales)[blockIdx.x] =
-            top == 0 ? 1.f : power(top - 127 - kFoldTop) * unit;
+}
+
+template <Rule kRule, Front kFront, int kMostThreads>
+Status launch_rows(const QuantizeArgs& a, int threads, Stream stream) {
+    int device = 0, processors = 0, blocks = 0;
+    cudaGetDevice(&device);
+    cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
+    cudaOccupancyMaxActiveBlocksPerMultiprocessor(
+        &blocks, fold_kernel<kRule, kFront, kMostThreads>, threads, 0);
+    if (processors * blocks <= 0) return launched();
+    const std::int64_t most = processors * blocks;
+    const dim3 grid(static_cast<unsigned>(a.rows < most ? a.rows : most));
+    return launch_kernel(fold_kernel<kRule, kFront, kMostThreads>, grid, threads, 0, stream, a);
 }
 
 template <Rule kRule, Front kFront>
 Status launch(const QuantizeArgs& a, Stream stream) {
-    const dim3 rows(static_cast<unsigned>(a.rows));
     const int threads = static_cast<int>((a.chunks + 31) / 32 * 32);
-    if (threads <= 128)
-        return launch_kernel(fold_kernel<kRule, kFront, 128>, rows, threads, 0, stream, a);
-    if (threads <= 512)
-        return launch_kernel(fold_kernel<kRule, kFront, 512>, rows, threads, 0, stream, a);
-    return launch_kernel(fold_kernel<kRule, kFront, kMostNormThreads>, rows, threads, 0, stream, a);
+    if (threads <= 128) return launch_rows<kRule, kFront, 128>(a, threads, stream);
+    if (threads <= 448) return launch_rows<kRule, kFront, 448>(a, threads, stream);
+    return launch_rows<kRule, kFront, kMostNormThreads>(a, threads, stream);
 }
 
 template <Rule kRule>

@@ -25,25 +25,17 @@ __device__ inline void barrier_expect(std::uint32_t barrier, int bytes) {
 __device__ inline void barrier_wait(std::uint32_t barrier, std::uint32_t parity) {
     asm volatile(
         "{\n.reg .pred done;\n"
-        "again:\nmbarrier.try_wait.parity.acquire.cta.shared::cta.b64 done, [%0], %1;\n"
+        "again:\nmbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
         "@done bra.uni end;\nbra.uni again;\nend:\n}" ::"r"(barrier),
         "r"(parity)
         : "memory");
 }
-// Waits for arrivals from the whole cluster.
-__device__ inline void barrier_wait_cluster(std::uint32_t barrier, std::uint32_t parity) {
-    asm volatile(
-        "{\n.reg .pred done;\n"
-        "again:\nmbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 done, [%0], %1;\n"
-        "@done bra.uni end;\nbra.uni again;\nend:\n}" ::"r"(barrier),
-        "r"(parity)
-        : "memory");
-}
-// At the same barrier of block `rank` of the cluster.
+// At the same barrier of block `rank` of the cluster, for what was only read: a release to the
+// cluster would be a fence of the whole device each time.
 __device__ inline void barrier_arrive_at(std::uint32_t barrier, std::uint32_t rank) {
     asm volatile(
         "{\n.reg .b32 there;\nmapa.shared::cluster.u32 there, %0, %1;\n"
-        "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [there];\n}" ::"r"(barrier),
+        "mbarrier.arrive.relaxed.cluster.shared::cluster.b64 _, [there];\n}" ::"r"(barrier),
         "r"(rank)
         : "memory");
 }
@@ -64,6 +56,11 @@ __device__ inline void cluster_sync() {
 // Threads of one warpgroup meet; id 0 is __syncthreads's.
 __device__ inline void meet(int id, int threads) {
     asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
+}
+
+// Of `threads` threads some only arrive.
+__device__ inline void arrive(int id, int threads) {
+    asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
 
 // What ordinary stores wrote to shared memory, before the copy engine reads it.

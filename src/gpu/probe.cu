@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A block multiplies 64 rows by a B operand of ones, which is the same in every layout.
+// A block multiplies 64 rows by a B operand of one number, which is the same in every layout.
 #include "gpu/probe.hpp"
 
 #include "gpu/hopper.cuh"
@@ -9,9 +9,9 @@ namespace hb::gpu {
 namespace {
 
 __global__ void __launch_bounds__(128)
-    probe_kernel(const std::uint8_t* bytes, const float* starts, float* sums) {
-    __shared__ __align__(1024) std::uint32_t ones[256];
-    ones[threadIdx.x] = ones[threadIdx.x + 128] = 0x3c3c3c3cu;
+    probe_kernel(const std::uint8_t* bytes, const float* starts, float* sums, std::uint32_t other) {
+    __shared__ __align__(1024) std::uint32_t numbers[256];
+    numbers[threadIdx.x] = numbers[threadIdx.x + 128] = other * 0x01010101u;
     shared_to_engine();
     __syncthreads();
     const int lane = static_cast<int>(threadIdx.x) % 32;
@@ -24,7 +24,7 @@ __global__ void __launch_bounds__(128)
     float d[4] = {starts[row], starts[row], starts[row + 8], starts[row + 8]};
     pin(d);
     products_fence();
-    multiply<true>(d, a, operand(shared_address(ones)), 1);
+    multiply<true>(d, a, operand(shared_address(numbers)), 1);
     products_commit();
     products_wait<0>();
     pin(d);
@@ -37,10 +37,10 @@ __global__ void __launch_bounds__(128)
 }  // namespace
 
 Status probe_accumulator(const std::uint8_t* bytes, const float* starts, float* sums,
-                         std::int64_t rows, Stream stream) {
+                         std::int64_t rows, std::uint8_t other, Stream stream) {
     if (rows <= 0 || rows % 64) return refuse("probe: rows must be a multiple of 64");
     return launch_kernel(probe_kernel, dim3(static_cast<unsigned>(rows / 64)), 128, 0, stream,
-                         bytes, starts, sums);
+                         bytes, starts, sums, std::uint32_t{other});
 }
 
 }  // namespace hb::gpu

@@ -65,13 +65,16 @@ struct Entry {
     Status (*launch)(const W4A4Args&, const W4A4Call&, Stream);
 };
 
-// rows of x, of a product, products on their way, buffers of weights, columns, stages
+// rows of x, of a product, products on their way, buffers of weights, turns, columns, stages
 constexpr Entry kVariants[] = {
-    {{"256 by 64", 256, false, 1}, launch<W4A4Shape<256, 64, 2, 1, 128, 5>>},
-    {{"256 by 128", 256, false, 1.001}, launch<W4A4Shape<256, 128, 1, 1, 128, 5>>},
-    {{"192 by 64", 192, false, 1.01}, launch<W4A4Shape<192, 64, 2, 1, 128, 6>>},
-    {{"128 by 64", 128, false, 1.05}, launch<W4A4Shape<128, 64, 2, 2, 128, 7>>},
-    {{"strict 256 by 64", 256, true, 1}, launch<W4A4Shape<256, 64, 2, 1, 64, 5>>},
+    {{"256 by 64", 256, false, 1}, launch<W4A4Shape<256, 64, 2, 1, Turns::none, 128, 5>>},
+    {{"256 by 64 turns", 256, false, 1.001}, launch<W4A4Shape<256, 64, 2, 1, Turns::unit, 128, 5>>},
+    {{"256 by 128", 256, false, 1.001}, launch<W4A4Shape<256, 128, 1, 1, Turns::none, 128, 5>>},
+    {{"256 by 128 turns", 256, false, 1.001},
+     launch<W4A4Shape<256, 128, 1, 1, Turns::piece, 128, 5>>},
+    {{"192 by 64", 192, false, 1.01}, launch<W4A4Shape<192, 64, 2, 1, Turns::none, 128, 6>>},
+    {{"128 by 64", 128, false, 1.05}, launch<W4A4Shape<128, 64, 2, 2, Turns::none, 128, 7>>},
+    {{"strict 256 by 64", 256, true, 1}, launch<W4A4Shape<256, 64, 2, 1, Turns::unit, 64, 5>>},
 };
 constexpr int kCount = sizeof kVariants / sizeof kVariants[0];
 

@@ -36,10 +36,15 @@ struct W4A4Args {
     unsigned* counters;         // of slices' tiles, then of blocks
 };
 
-template <int kXRows, int kPieceRows, int kSetsOfProducts, int kWeightBuffers, int kColumns,
-          int kRing>
+// Turns: warpgroups issue the products of a unit, or of a piece, one after the other, so that one
+// expands and adds while the tensor core works for the other.
+enum class Turns { none, unit, piece };
+
+template <int kXRows, int kPieceRows, int kSetsOfProducts, int kWeightBuffers, Turns kTurn,
+          int kColumns, int kRing>
 struct W4A4Shape {
     static constexpr int kX = kXRows, kPiece = kPieceRows, kInterval = kColumns, kStages = kRing;
+    static constexpr Turns kTurns = kTurn;
     static constexpr int kSets = kSetsOfProducts, kBuffers = kWeightBuffers;
     static constexpr int kPieces = kX / kPiece;
     static constexpr int kSteps = kInterval / 32, kUnits = kPieces * (128 / kInterval);
@@ -113,7 +118,7 @@ __device__ void produce(const W4A4Args& a, const CUtensorMap& x_map, W4A4Ring<S>
         const std::uint8_t* unit =
             a.weights + (std::int64_t{item.tile} * a.depths + item.first) * kW4A4UnitBytes;
         for (int k = 0; k < item.count; ++k, unit += kW4A4UnitBytes, ring.next()) {
-            barrier_wait_cluster(ring.empty(), ring.phase ^ 1);
+            barrier_wait(ring.empty(), ring.phase ^ 1);
             barrier_expect(ring.full(), S::kXBytes + kW4A4UnitBytes);
             load_box(ring.x() + rank * kHalf * 128, x_map, (item.first + k) * kW4A4Depth, row,
                      ring.full(), (1 << kW4A4Cluster) - 1);
@@ -129,13 +134,14 @@ struct W4A4Consumer {
     unsigned char* shared;
     W4A4Ring<S> ring, behind;  // the next unit to expand, the next to give back
     int w, thread, warp, lane;
+    unsigned codes_at, scales_at;  // this lane's in a unit
     float sums[S::kPieces][S::kPiece / 2];
     float products[S::kSets][S::kPiece / 2];
     std::uint32_t weights[S::kBuffers][16];
 
     __device__ void expand(std::uint32_t (&to)[16]) {
         barrier_wait(ring.full(), ring.phase);
-        expand_weights(shared + (ring.weights() - ring.base), w, warp, lane, to);
+        expand_weights(shared + (ring.weights() - ring.base), codes_at, scales_at, to);
         ring.next();
     }
 
@@ -172,7 +178,12 @@ struct W4A4Consumer {
     __device__ void step(std::uint64_t x, std::uint64_t x2, bool more) {
         constexpr int kAll = S::kBuffers * S::kUnits, kSets = S::kSets;
         constexpr int kBuffer = u / S::kUnits;
+        const bool turn = S::kTurns == Turns::piece || (S::kTurns == Turns::unit && u % S::kUnits == 0);
+        const bool over = S::kTurns == Turns::piece ||
+                          (S::kTurns == Turns::unit && u % S::kUnits == S::kUnits - 1);
+        if (turn) meet(4 + w, 256);
         issue<u % S::kUnits, u % kSets>(weights[kBuffer], kBuffer == 0 ? x : x2);
+        if (over) arrive(5 - w, 256);
         constexpr int kDone = u + 2 - kSets;  // after the wait
         if (kSets == 1) expand_after<u>(more);
         if constexpr (kDone > 0) {
@@ -301,6 +312,7 @@ struct W4A4Consumer {
         const W4A4Schedule schedule(a, S::kX);
         const int clusters = static_cast<int>(gridDim.x) / kW4A4Cluster;
         auto* factors = reinterpret_cast<float*>(shared + S::kFactors) + w * S::kX;
+        if (S::kTurns != Turns::none && w == 1) arrive(4, 256);
         for (int n = static_cast<int>(blockIdx.x) / kW4A4Cluster; n < schedule.items;
              n += clusters) {
             const W4A4Item item = schedule.item(a, n);
@@ -319,6 +331,7 @@ struct W4A4Consumer {
                 store_extra(factors, upper, lower, row - a.rows, column);
             meet(1 + w, 128);
         }
+        if (S::kTurns != Turns::none && w == 0) meet(4, 256);
         if (thread == 0) stores_done();
         if (schedule.tiles > schedule.main_tiles) add_extra();
     }
@@ -371,9 +384,23 @@ __global__ void __cluster_dims__(kW4A4Cluster, 1, 1) __launch_bounds__(kW4A4Thre
         __syncwarp();
     } else {
         take_registers<232>();
-        const int thread = static_cast<int>(threadIdx.x) % 128;
-        W4A4Consumer<S> consumer{a,         y_map,  shared,      {base},     {base},
-                                 group - 1, thread, thread / 32, thread % 32, {}, {}, {}};
+        const unsigned thread = threadIdx.x % 128, warp = thread / 32, lane = threadIdx.x % 32;
+        const int w = group - 1;
+        const LaneWeights at = lane_weights(static_cast<unsigned>(w), warp, lane);
+        W4A4Consumer<S> consumer{a,
+                                 y_map,
+                                 shared,
+                                 {base},
+                                 {base},
+                                 w,
+                                 static_cast<int>(thread),
+                                 static_cast<int>(warp),
+                                 static_cast<int>(lane),
+                                 at.codes,
+                                 at.scales,
+                                 {},
+                                 {},
+                                 {}};
         consumer.run();
     }
     cluster_sync();

@@ -20,13 +20,21 @@ HB_BOTH void expand_word(std::uint32_t word, const FoldTable& t, std::uint32_t& 
     second = permute(t.low, t.high, magnitudes >> 16) | (word & 0x80808080u);
 }
 
-// part: of the unit, 64 rows w and 16 rows warp. Four steps of four registers.
-HB_BOTH void expand_weights(const std::uint8_t* unit, int w, int warp, int lane,
+// Where the weights of a lane, of 16 rows `warp` of 64 rows w, lie in a unit.
+struct LaneWeights {
+    unsigned codes, scales;
+};
+
+HB_BOTH LaneWeights lane_weights(unsigned w, unsigned warp, unsigned lane) {
+    return {4096 * w + 1024 * warp + 16 * lane,
+            kW4A4CodeBytes + 256 * w + 64 * warp + 8 * (lane / 4)};
+}
+
+// Four steps of four registers.
+HB_BOTH void expand_weights(const std::uint8_t* unit, unsigned codes_at, unsigned scales_at,
                             std::uint32_t (&a)[16]) {
-    const auto* codes =
-        reinterpret_cast<const uint4*>(unit + 4096 * w + 1024 * warp + 16 * lane);
-    const uint2 scales = *reinterpret_cast<const uint2*>(unit + kW4A4CodeBytes + 256 * w +
-                                                         64 * warp + 8 * (lane / 4));
+    const auto* codes = reinterpret_cast<const uint4*>(unit + codes_at);
+    const uint2 scales = *reinterpret_cast<const uint2*>(unit + scales_at);
 #pragma unroll
     for (int step = 0; step < 4; ++step) {
         const uint4 words = codes[step / 2 * 32];

@@ -83,7 +83,10 @@ TEST(Repack, W4A4LanesExpandTheirOwnWeights) {
                       half = static_cast<int>(i / 128 % 2);
             const std::int64_t unit = i / 256;
             std::uint32_t a[16];
-            expand_weights(packed.data() + unit * kW4A4UnitBytes, half, warp, lane, a);
+            const LaneWeights at = lane_weights(static_cast<unsigned>(half),
+                                                static_cast<unsigned>(warp),
+                                                static_cast<unsigned>(lane));
+            expand_weights(packed.data() + unit * kW4A4UnitBytes, at.codes, at.scales, a);
             for (int k = 0; k < 64; ++k) {
                 const int step = k / 16, r = k / 4 % 4, e = k % 4;
                 const std::int64_t row = unit / depths * 128 + half * 64 + warp * 16 + lane / 4 +

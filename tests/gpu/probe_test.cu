@@ -21,28 +21,29 @@ struct Rows {
         bytes.insert(bytes.end(), row.begin(), row.end());
         starts.push_back(start);
     }
-    std::vector<float> run() {
+    std::vector<float> run(std::uint8_t other) {
         while (starts.size() % 64) add(std::vector<std::uint8_t>(32, 0), 0);
         const Buffer<std::uint8_t> device_bytes(bytes);
         const Buffer<float> device_starts(starts), sums(starts.size());
         expect_ok(probe_accumulator(device_bytes.get(), device_starts.get(), sums.get(),
-                                    static_cast<std::int64_t>(starts.size()), nullptr));
+                                    static_cast<std::int64_t>(starts.size()), other, nullptr));
         return sums.values();
     }
-    float emulated(std::size_t row) const {
-        double products[32];
-        for (std::size_t i = 0; i < 32; ++i) products[i] = e5m2(bytes[row * 32 + i]);
-        return static_cast<float>(accumulate(starts[row], products, 32));
+    float emulated(std::size_t row, std::uint8_t other) const {
+        Product products[32];
+        for (std::size_t i = 0; i < 32; ++i) products[i] = {e5m2(bytes[row * 32 + i]), e5m2(other)};
+        return static_cast<float>(accumulate(starts[row], products));
     }
-    void compare(const std::vector<float>& sums) {
+    void compare(std::uint8_t other) {
+        const std::vector<float> sums = run(other);
         int wrong = 0;
         for (std::size_t r = 0; r < sums.size(); ++r) {
-            if (sums[r] == emulated(r)) continue;
+            if (sums[r] == emulated(r, other)) continue;
             if (++wrong <= 5)
                 std::printf("row %zu: start %a, sum %a, emulated %a\n", r, starts[r], sums[r],
-                            emulated(r));
+                            emulated(r, other));
         }
-        EXPECT_EQ(0, wrong) << "of " << sums.size();
+        EXPECT_EQ(0, wrong) << "of " << sums.size() << " under " << e5m2(other);
     }
 };
 
@@ -69,7 +70,7 @@ TEST(GpuProbe, OneLargeAndManySmall) {
             rows.add(one, 0);
         }
     }
-    rows.compare(rows.run());
+    for (const std::uint8_t other : {0x3c, 0x3e, 0xbf}) rows.compare(other);  // 1, 1.5, -1.75
 }
 
 TEST(GpuProbe, RandomRows) {
@@ -86,7 +87,7 @@ TEST(GpuProbe, RandomRows) {
                                   : 0;
         rows.add(row, start);
     }
-    rows.compare(rows.run());
+    for (const std::uint8_t other : {0x3c, 0x3e, 0xbf}) rows.compare(other);  // 1, 1.5, -1.75
 }
 
 }  // namespace hb::gpu

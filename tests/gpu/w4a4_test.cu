@@ -81,13 +81,14 @@ struct Problem {
                  c < std::min<std::int64_t>((s + 1) * plan.slice * 128, shape.in); c += interval) {
                 double partial = 0;
                 for (std::int64_t k = c; k < c + interval; k += 32) {
-                    double products[32] = {}, largest = std::fabs(partial);
+                    Product products[32];
+                    double largest = std::fabs(partial);
                     for (int i = 0; i < 32 && k + i < shape.in; ++i) {
-                        products[i] = x_at(row, k + i) * w_at(out, k + i);
-                        *exact += products[i];
-                        largest = std::max(largest, std::fabs(products[i]));
+                        products[i] = {x_at(row, k + i), w_at(out, k + i)};
+                        *exact += products[i].value;
+                        largest = std::max(largest, std::fabs(products[i].value));
                     }
-                    partial = accumulate(partial, products, 32);
+                    partial = accumulate(partial, products);
                     *bound += 34 * std::ldexp(std::max(largest, std::fabs(partial)), -kFraction);
                 }
                 sum += static_cast<float>(partial);
