@@ -63,6 +63,10 @@ __device__ inline void arrive(int id, int threads) {
     asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
 
+__device__ inline void device_fence() {
+    asm volatile("fence.acq_rel.gpu;" ::: "memory");
+}
+
 // What ordinary stores wrote to shared memory, before the copy engine reads it.
 __device__ inline void shared_to_engine() {
     asm volatile("fence.proxy.async.shared::cta;" ::: "memory");

@@ -228,35 +228,41 @@ struct W4A4Consumer {
         constexpr int kEach = 64 * S::kX;
         const std::int64_t tile =
             (std::int64_t{item.x_tile} * a.pairs * kW4A4Cluster + item.tile) * 2 + w;
-        float* mine = a.partial + (tile * a.slices + item.slice) * kEach + thread;
+        auto* mine =
+            reinterpret_cast<float4*>(a.partial + (tile * a.slices + item.slice) * kEach) + thread;
 #pragma unroll
         for (int p = 0; p < S::kPieces; ++p)
 #pragma unroll
-            for (int i = 0; i < S::kPiece / 2; ++i)
-                mine[(p * S::kPiece / 2 + i) * 128] = sums[p][i];
-        __threadfence();
+            for (int i = 0; i < S::kPiece / 8; ++i)
+                mine[(p * S::kPiece / 8 + i) * 128] =
+                    float4{sums[p][4 * i], sums[p][4 * i + 1], sums[p][4 * i + 2],
+                           sums[p][4 * i + 3]};
+        device_fence();
         meet(1 + w, 128);
         auto* last = reinterpret_cast<int*>(shared + S::kBarriers + S::kStages * 16) + w;
         if (thread == 0) {
             unsigned* counter = a.counters + 1 + tile;
             *last = atomicAdd(counter, 1u) + 1 == static_cast<unsigned>(a.slices);
             if (*last) *counter = 0;
-            __threadfence();
+            device_fence();
         }
         meet(1 + w, 128);
         if (!*last) return false;
-        const float* all = a.partial + tile * a.slices * kEach + thread;
-#pragma unroll
-        for (int p = 0; p < S::kPieces; ++p)
-#pragma unroll
-            for (int i = 0; i < S::kPiece / 2; ++i)
-                sums[p][i] = __ldcg(all + (p * S::kPiece / 2 + i) * 128);
-        for (int s = 1; s < a.slices; ++s)
+        for (int s = 0; s < a.slices; ++s) {
+            const auto* from =
+                reinterpret_cast<const float4*>(a.partial + (tile * a.slices + s) * kEach) + thread;
 #pragma unroll
             for (int p = 0; p < S::kPieces; ++p)
 #pragma unroll
-                for (int i = 0; i < S::kPiece / 2; ++i)
-                    sums[p][i] += __ldcg(all + s * kEach + (p * S::kPiece / 2 + i) * 128);
+                for (int i = 0; i < S::kPiece / 8; ++i) {
+                    const float4 four = __ldcg(from + (p * S::kPiece / 8 + i) * 128);
+                    float* to = sums[p] + 4 * i;
+                    to[0] = s ? to[0] + four.x : four.x;
+                    to[1] = s ? to[1] + four.y : four.y;
+                    to[2] = s ? to[2] + four.z : four.z;
+                    to[3] = s ? to[3] + four.w : four.w;
+                }
+        }
         return true;
     }
 
@@ -338,13 +344,13 @@ struct W4A4Consumer {
 
     // Rows that were split, by the last block, after all others are done.
     __device__ void add_extra() {
-        __threadfence();
+        device_fence();
         meet(3, 256);
         auto* last = reinterpret_cast<int*>(shared + S::kBarriers + S::kStages * 16);
         if (threadIdx.x == 128) *last = atomicAdd(a.counters, 1u) + 1 == gridDim.x;
         meet(3, 256);
         if (!*last) return;
-        __threadfence();
+        device_fence();
         if (threadIdx.x == 128) *a.counters = 0;
         const int count = min(static_cast<int>(*a.extra_count), a.extra_rows);
         for (int slot = 0; slot < count; ++slot) {
