@@ -67,6 +67,16 @@ __device__ inline void device_fence() {
     asm volatile("fence.acq_rel.gpu;" ::: "memory");
 }
 
+// What other blocks wrote; stays where it is in the order of such loads.
+__device__ inline float4 load_fresh(const float4* p) {
+    float4 v;
+    asm volatile("ld.global.cg.v4.f32 {%0, %1, %2, %3}, [%4];"
+                 : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
+                 : "l"(p)
+                 : "memory");
+    return v;
+}
+
 // What ordinary stores wrote to shared memory, before the copy engine reads it.
 __device__ inline void shared_to_engine() {
     asm volatile("fence.proxy.async.shared::cta;" ::: "memory");

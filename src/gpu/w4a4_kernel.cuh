@@ -223,6 +223,21 @@ struct W4A4Consumer {
         }
     }
 
+    // Four loads on their way at once.
+    __device__ void add_four(const float4* from, int first) {
+        float4 held[4];
+#pragma unroll
+        for (int i = 0; i < 4; ++i) held[i] = load_fresh(from + i * 128);
+#pragma unroll
+        for (int i = 0; i < 16; ++i) {
+            const float4 four = held[i / 4];
+            const int at = first + i;
+            sums[at / (S::kPiece / 2)][at % (S::kPiece / 2)] +=
+                i % 4 == 0 ? four.x : i % 4 == 1 ? four.y : i % 4 == 2 ? four.z : four.w;
+        }
+        asm volatile("" ::: "memory");
+    }
+
     // All slices' sums in the last of the warpgroups that bring theirs; false in the others.
     __device__ bool add_slices(const W4A4Item& item, const W4A4Schedule& schedule) {
         constexpr int kEach = 64 * S::kX;
@@ -231,12 +246,9 @@ struct W4A4Consumer {
         auto* mine =
             reinterpret_cast<float4*>(a.partial + (tile * a.slices + item.slice) * kEach) + thread;
 #pragma unroll
-        for (int p = 0; p < S::kPieces; ++p)
-#pragma unroll
-            for (int i = 0; i < S::kPiece / 8; ++i)
-                mine[(p * S::kPiece / 8 + i) * 128] =
-                    float4{sums[p][4 * i], sums[p][4 * i + 1], sums[p][4 * i + 2],
-                           sums[p][4 * i + 3]};
+        for (int i = 0; i < S::kX / 8; ++i)
+            mine[i * 128] =
+                float4{sum_at(4 * i), sum_at(4 * i + 1), sum_at(4 * i + 2), sum_at(4 * i + 3)};
         device_fence();
         meet(1 + w, 128);
         auto* last = reinterpret_cast<int*>(shared + S::kBarriers + S::kStages * 16) + w;
@@ -248,20 +260,15 @@ struct W4A4Consumer {
         }
         meet(1 + w, 128);
         if (!*last) return false;
+#pragma unroll
+        for (auto& piece : sums)
+#pragma unroll
+            for (float& sum : piece) sum = 0;
         for (int s = 0; s < a.slices; ++s) {
             const auto* from =
                 reinterpret_cast<const float4*>(a.partial + (tile * a.slices + s) * kEach) + thread;
 #pragma unroll
-            for (int p = 0; p < S::kPieces; ++p)
-#pragma unroll
-                for (int i = 0; i < S::kPiece / 8; ++i) {
-                    const float4 four = __ldcg(from + (p * S::kPiece / 8 + i) * 128);
-                    float* to = sums[p] + 4 * i;
-                    to[0] = s ? to[0] + four.x : four.x;
-                    to[1] = s ? to[1] + four.y : four.y;
-                    to[2] = s ? to[2] + four.z : four.z;
-                    to[3] = s ? to[3] + four.w : four.w;
-                }
+            for (int i = 0; i < S::kX / 8; i += 4) add_four(from + i * 128, 4 * i);
         }
         return true;
     }
