@@ -13,22 +13,19 @@ namespace hb::gpu {
 namespace {
 
 struct Range {
-    float largest, least;
+    unsigned largest, least;
 };
+
+__device__ Range warp_range(Range r) {
+    return {__reduce_max_sync(0xffffffffu, r.largest), __reduce_min_sync(0xffffffffu, r.least)};
+}
 
 // Over the block, in every thread; `warps` is not written again before all have passed another.
 __device__ Range block_range(Range x, Range* warps) {
-    const auto lanes = [](Range r) {
-        for (int lane = 16; lane > 0; lane /= 2) {
-            r.largest = fmaxf(r.largest, __shfl_xor_sync(0xffffffffu, r.largest, lane));
-            r.least = fminf(r.least, __shfl_xor_sync(0xffffffffu, r.least, lane));
-        }
-        return r;
-    };
-    x = lanes(x);
+    x = warp_range(x);
     if (threadIdx.x % 32 == 0) warps[threadIdx.x / 32] = x;
     __syncthreads();
-    return lanes(warps[threadIdx.x % 32 < blockDim.x / 32 ? threadIdx.x % 32 : 0]);
+    return warp_range(warps[threadIdx.x % 32 < blockDim.x / 32 ? threadIdx.x % 32 : 0]);
 }
 
 struct RawRow {
@@ -45,33 +42,14 @@ __device__ RawRow load_row(const QuantizeArgs& a, unsigned row, int columns) {
 }
 
 template <Front kFront>
-__device__ float front_of_row(const QuantizeArgs& a, const RawRow& raw, int columns,
+__device__ void front_of_row(const QuantizeArgs& a, const RawRow& raw, int columns,
                               float (&v)[32]) {
-    float scale = 1;
     if constexpr (kFront == Front::rms_norm) {
         unpack(raw.x, v);
-        scale = norm_scale(a, v);
-        normalize(a, columns, scale, v);
+        normalize(a, columns, norm_scale(a, v), v);
     } else {
         in_front<kFront>(raw.x, raw.other, v);
     }
-    return scale;
-}
-
-// A warp's columns once more, by the reference.
-template <Rule kRule, Front kFront>
-__device__ __noinline__ void fold_slowly(const QuantizeArgs& a, const Constants& constants,
-                                         unsigned row, int columns, float scale, Chunk& out) {
-    float v[32];
-    const RawRow raw = load_row<kFront>(a, row, columns);
-    if constexpr (kFront == Front::rms_norm) {
-        unpack(raw.x, v);
-        normalize(a, columns, scale, v);
-    } else {
-        in_front<kFront>(raw.x, raw.other, v);
-    }
-    rotate(a, v, 1);
-    choose_slowly<kRule>(v, constants, out);
 }
 
 __device__ bool all_zero(const Chunk& c) {
@@ -117,6 +95,59 @@ __device__ __noinline__ void split(const QuantizeArgs& a, unsigned row, int part
     }
 }
 
+// Where a thread's group lies below the row's largest scale.
+struct Level {
+    int top, parts, part, s;
+    bool zero;
+};
+
+constexpr unsigned kNotPlain = 512;  // in place of a scale's byte
+
+__device__ Level level_of(const Chunk& c, bool plain, Range* warps) {
+    const bool zero = all_zero(c);
+    const unsigned byte = plain ? c.scales : kNotPlain;
+    const bool counts = !zero || !plain;
+    const Range range = block_range({counts ? byte : 0u, counts ? byte : 255u}, warps);
+    const int top = static_cast<int>(range.largest);
+    const int below = zero ? 0 : top - static_cast<int>(c.scales), part = below / kFoldSpan;
+    return {top, (top - static_cast<int>(range.least)) / kFoldSpan + 1, part,
+            kFoldTop - below + part * kFoldSpan, zero};
+}
+
+template <Rule kRule>
+__device__ float unit_of_rule() {
+    return kRule == Rule::fp_quant ? 1.f / 3 : 1.f;
+}
+
+template <Rule kRule>
+__device__ void store_row(const QuantizeArgs& a, unsigned row, const Chunk& c, const Level& l) {
+    store_folded(a, row, c, l.s, !l.zero);
+    if (threadIdx.x == 0)
+        reinterpret_cast<float*>(a.scales)[row] =
+            l.top == 0 ? 1.f : power(l.top - 127 - kFoldTop) * unit_of_rule<kRule>();
+}
+
+// All rows of this block once more, by the reference; those that are split only here.
+template <Rule kRule, Front kFront>
+__device__ __noinline__ void fold_slowly(const QuantizeArgs& a, const Constants& constants,
+                                         int columns, Range (*warps)[32]) {
+    int turn = 0;
+    __syncthreads();
+    for (unsigned row = blockIdx.x; row < a.rows; row += gridDim.x, turn ^= 1) {
+        float v[32];
+        front_of_row<kFront>(a, load_row<kFront>(a, row, columns), columns, v);
+        rotate(a, v, 1);
+        Chunk out;
+        choose_slowly<kRule>(v, constants, out);
+        const Level level = level_of(out, true, warps[turn]);
+        if (level.parts == 1)
+            store_row<kRule>(a, row, out, level);
+        else
+            split(a, row, level.parts, level.top, unit_of_rule<kRule>(), out, level.s,
+                  level.zero ? -1 : level.part);
+    }
+}
+
 template <Rule kRule, Front kFront, int kMostThreads>
 __global__ void __launch_bounds__(kMostThreads, kMostThreads == 128 ? 6 : kMostThreads == 448 ? 2 : 1)
     fold_kernel(const __grid_constant__ QuantizeArgs a) {
@@ -128,33 +159,22 @@ __global__ void __launch_bounds__(kMostThreads, kMostThreads == 128 ? 6 : kMostT
     RawRow raw{};
     if (kEarly) raw = load_row<kFront>(a, blockIdx.x, columns);
     int turn = 0;
+    bool slow = false;
     for (unsigned row = blockIdx.x; row < rows; row += gridDim.x, turn ^= 1) {
         float v[32];
         if (!kEarly) raw = load_row<kFront>(a, row, columns);
-        const float scale = front_of_row<kFront>(a, raw, columns, v);
+        front_of_row<kFront>(a, raw, columns, v);
         if (kEarly && row + gridDim.x < rows) raw = load_row<kFront>(a, row + gridDim.x, columns);
         rotate(a, v, 1);
         Chunk out;
         const bool plain = choose<kRule>(v, constants, out);
-        if (__any_sync(0xffffffffu, !plain))
-            fold_slowly<kRule, kFront>(a, constants, row, columns, scale, out);
-        const auto byte = static_cast<float>(out.scales);
-        const bool zero = all_zero(out);
-        const Range range = block_range({zero ? 0 : byte, zero ? 255 : byte}, warps[turn]);
-        const int top = static_cast<int>(range.largest);
-        const int below = zero ? 0 : top - static_cast<int>(out.scales);
-        const int part = below / kFoldSpan, s = kFoldTop - below + part * kFoldSpan;
-        const int parts = (top - static_cast<int>(range.least)) / kFoldSpan + 1;
-        const float unit = kRule == Rule::fp_quant ? 1.f / 3 : 1.f;
-        if (parts > 1) {
-            split(a, row, parts, top, unit, out, s, zero ? -1 : part);
-            continue;
-        }
-        store_folded(a, row, out, s, !zero);
-        if (threadIdx.x == 0)
-            reinterpret_cast<float*>(a.scales)[row] =
-                top == 0 ? 1.f : power(top - 127 - kFoldTop) * unit;
+        const Level level = level_of(out, plain, warps[turn]);
+        if (level.parts == 1 && level.top < 256)
+            store_row<kRule>(a, row, out, level);
+        else
+            slow = true;
     }
+    if (slow) fold_slowly<kRule, kFront>(a, constants, columns, warps);
 }
 
 template <Rule kRule, Front kFront, int kMostThreads>

@@ -58,11 +58,6 @@ __device__ inline void meet(int id, int threads) {
     asm volatile("bar.sync %0, %1;" ::"r"(id), "r"(threads) : "memory");
 }
 
-// Of `threads` threads some only arrive.
-__device__ inline void arrive(int id, int threads) {
-    asm volatile("bar.arrive %0, %1;" ::"r"(id), "r"(threads) : "memory");
-}
-
 __device__ inline void device_fence() {
     asm volatile("fence.acq_rel.gpu;" ::: "memory");
 }

@@ -36,15 +36,10 @@ struct W4A4Args {
     unsigned* counters;         // of slices' tiles, then of blocks
 };
 
-// Turns: warpgroups issue the products of a unit, or of a piece, one after the other, so that one
-// expands and adds while the tensor core works for the other.
-enum class Turns { none, unit, piece };
-
-template <int kXRows, int kPieceRows, int kSetsOfProducts, int kWeightBuffers, Turns kTurn,
-          int kColumns, int kRing>
+template <int kXRows, int kPieceRows, int kSetsOfProducts, int kWeightBuffers, int kColumns,
+          int kRing>
 struct W4A4Shape {
     static constexpr int kX = kXRows, kPiece = kPieceRows, kInterval = kColumns, kStages = kRing;
-    static constexpr Turns kTurns = kTurn;
     static constexpr int kSets = kSetsOfProducts, kBuffers = kWeightBuffers;
     static constexpr int kPieces = kX / kPiece;
     static constexpr int kSteps = kInterval / 32, kUnits = kPieces * (128 / kInterval);
@@ -178,12 +173,7 @@ struct W4A4Consumer {
     __device__ void step(std::uint64_t x, std::uint64_t x2, bool more) {
         constexpr int kAll = S::kBuffers * S::kUnits, kSets = S::kSets;
         constexpr int kBuffer = u / S::kUnits;
-        const bool turn = S::kTurns == Turns::piece || (S::kTurns == Turns::unit && u % S::kUnits == 0);
-        const bool over = S::kTurns == Turns::piece ||
-                          (S::kTurns == Turns::unit && u % S::kUnits == S::kUnits - 1);
-        if (turn) meet(4 + w, 256);
         issue<u % S::kUnits, u % kSets>(weights[kBuffer], kBuffer == 0 ? x : x2);
-        if (over) arrive(5 - w, 256);
         constexpr int kDone = u + 2 - kSets;  // after the wait
         if (kSets == 1) expand_after<u>(more);
         if constexpr (kDone > 0) {
@@ -325,7 +315,6 @@ struct W4A4Consumer {
         const W4A4Schedule schedule(a, S::kX);
         const int clusters = static_cast<int>(gridDim.x) / kW4A4Cluster;
         auto* factors = reinterpret_cast<float*>(shared + S::kFactors) + w * S::kX;
-        if (S::kTurns != Turns::none && w == 1) arrive(4, 256);
         for (int n = static_cast<int>(blockIdx.x) / kW4A4Cluster; n < schedule.items;
              n += clusters) {
             const W4A4Item item = schedule.item(a, n);
@@ -344,7 +333,6 @@ struct W4A4Consumer {
                 store_extra(factors, upper, lower, row - a.rows, column);
             meet(1 + w, 128);
         }
-        if (S::kTurns != Turns::none && w == 0) meet(4, 256);
         if (thread == 0) stores_done();
         if (schedule.tiles > schedule.main_tiles) add_extra();
     }

@@ -9,9 +9,9 @@ namespace hb::gpu {
 
 struct W4A4Variant {
     const char* name;
-    int x_rows;   // of a tile
-    bool strict;  // sums leave the tensor core every 64 columns
-    double slow;  // its time for a unit over that of the best
+    int x_rows;     // of a tile
+    bool strict;    // sums leave the tensor core every 64 columns
+    double cycles;  // for 128 columns of a row of x
 };
 
 int w4a4_variants();

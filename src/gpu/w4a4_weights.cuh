@@ -38,8 +38,8 @@ HB_BOTH void expand_weights(const std::uint8_t* unit, unsigned codes_at, unsigne
 #pragma unroll
     for (int step = 0; step < 4; ++step) {
         const uint4 words = codes[step / 2 * 32];
-        const FoldTable upper = weight_table(scales.x >> 8 * step & 0xffu),
-                        lower = weight_table(scales.y >> 8 * step & 0xffu);
+        const FoldTable upper = weight_table(permute(scales.x, 0, 0x4440u + static_cast<unsigned>(step))),
+                        lower = weight_table(permute(scales.y, 0, 0x4440u + static_cast<unsigned>(step)));
         expand_word(step % 2 ? words.z : words.x, upper, a[4 * step], a[4 * step + 2]);
         expand_word(step % 2 ? words.w : words.y, lower, a[4 * step + 1], a[4 * step + 3]);
     }

@@ -180,6 +180,16 @@ inline bool __any_sync(unsigned, bool mine) {
     for (int lane = 0; lane < 32; ++lane) any = any || all.of(lane);
     return any;
 }
+inline unsigned __reduce_max_sync(unsigned, unsigned mine) {
+    const auto all = simt::exchange(mine);
+    for (int lane = 0; lane < 32; ++lane) mine = std::max(mine, all.of(lane));
+    return mine;
+}
+inline unsigned __reduce_min_sync(unsigned, unsigned mine) {
+    const auto all = simt::exchange(mine);
+    for (int lane = 0; lane < 32; ++lane) mine = std::min(mine, all.of(lane));
+    return mine;
+}
 inline unsigned __umulhi(unsigned a, unsigned b) {
     return static_cast<unsigned>(std::uint64_t{a} * b >> 32);
 }
