@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// cuBLASLt's FP8 product without linking it: what the tensor cores' rate is worth with operands that
-// are bytes already, one scale for all.
+// cuBLASLt's FP8 product without linking it: what the tensor cores' rate is worth with operands
+// that are bytes already, one scale for all.
 #include <dlfcn.h>
 
 #include "bench.hpp"

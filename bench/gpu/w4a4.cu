@@ -2,7 +2,7 @@
 // W4A4 beside cuBLAS bf16 and cuBLASLt FP8 on the linears of Llama-3.1-8B: the product alone, and
 // with what makes its x from bf16 in front (Hadamard 64, ceil7.25). x is what that quantizer makes
 // of normal numbers; weights have random codes under scales of a few neighbouring exponents.
-#include <cstdio>
+// GPU_BENCH_ALL=1: every compiled shape and slicing as well.
 #include <cstdlib>
 
 #include "bench.hpp"
@@ -120,17 +120,13 @@ struct Case {
 
     void run(bool all) {
         const auto quantize_it = [&](cudaStream_t s) { return quantize(quantize_call, s); };
-        add("quantize folded had64",
-            bench.time([&](int, cudaStream_t s) { return quantize_it(s); }, 2));
+        bench.add({"quantize folded had64", shape,
+                   bench.time([&](int, cudaStream_t s) { return quantize_it(s); }, 2),
+                   3.0 * static_cast<double>(rows * layer.in), 0});
         if (all) {
             for (int variant = 0; variant < w4a4_variants(); ++variant)
                 for (int slices = 1; slices <= (rows <= 256 ? 4 : 1); ++slices)
                     plan("w4a4", w4a4_sliced(call, variant, slices));
-            for (const int band : {4, 16, 32}) {
-                W4A4Plan p = w4a4_plan(call);
-                p.band = band;
-                if (rows > 256 * band) plan("w4a4", p);
-            }
         }
         const W4A4Plan best = w4a4_plan(call);
         plan("w4a4 planned:", best);

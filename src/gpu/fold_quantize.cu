@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// MXFP4 with its scales folded into E5M2 bytes (fold.cuh). A block takes row after row, 32 columns a
-// thread, whose codes stay in registers until the row's largest scale is known; without a
-// front it asks for its next row before it works on the one it has. The codes and scales are those of the other output, bit for
-// bit.
+// MXFP4 with its scales folded into E5M2 bytes (fold.cuh). A block takes row after row, 32 columns
+// a thread, whose codes stay in registers until the row's largest scale is known; without a front
+// it asks for its next row before it works on the one it has. The codes and scales are those of the
+// other output, bit for bit.
 //
 // Floor: 2 bytes in and 1 out for an element.
 #include "gpu/fold.cuh"
@@ -43,7 +43,7 @@ __device__ RawRow load_row(const QuantizeArgs& a, unsigned row, int columns) {
 
 template <Front kFront>
 __device__ void front_of_row(const QuantizeArgs& a, const RawRow& raw, int columns,
-                              float (&v)[32]) {
+                             float (&v)[32]) {
     if constexpr (kFront == Front::rms_norm) {
         unpack(raw.x, v);
         normalize(a, columns, norm_scale(a, v), v);
@@ -149,7 +149,9 @@ __device__ __noinline__ void fold_slowly(const QuantizeArgs& a, const Constants&
 }
 
 template <Rule kRule, Front kFront, int kMostThreads>
-__global__ void __launch_bounds__(kMostThreads, kMostThreads == 128 ? 6 : kMostThreads == 448 ? 2 : 1)
+__global__ void __launch_bounds__(kMostThreads, kMostThreads == 128   ? 6
+                                                : kMostThreads == 448 ? 2
+                                                                      : 1)
     fold_kernel(const __grid_constant__ QuantizeArgs a) {
     __shared__ Range warps[2][32];
     const int columns = threadIdx.x < a.chunks ? 32 : 0;
@@ -182,8 +184,8 @@ Status launch_rows(const QuantizeArgs& a, int threads, Stream stream) {
     int device = 0, processors = 0, blocks = 0;
     cudaGetDevice(&device);
     cudaDeviceGetAttribute(&processors, cudaDevAttrMultiProcessorCount, device);
-    cudaOccupancyMaxActiveBlocksPerMultiprocessor(
-        &blocks, fold_kernel<kRule, kFront, kMostThreads>, threads, 0);
+    cudaOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, fold_kernel<kRule, kFront, kMostThreads>,
+                                                  threads, 0);
     if (processors * blocks <= 0) return launched();
     const std::int64_t most = processors * blocks;
     const dim3 grid(static_cast<unsigned>(a.rows < most ? a.rows : most));

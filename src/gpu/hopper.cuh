@@ -18,8 +18,7 @@ __device__ inline void barrier_init(std::uint32_t barrier, int arrivals) {
     asm volatile("mbarrier.init.shared::cta.b64 [%0], %1;" ::"r"(barrier), "r"(arrivals));
 }
 __device__ inline void barrier_expect(std::uint32_t barrier, int bytes) {
-    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier),
-                 "r"(bytes)
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
                  : "memory");
 }
 __device__ inline void barrier_wait(std::uint32_t barrier, std::uint32_t parity) {
@@ -95,10 +94,10 @@ __device__ inline void load_bytes(std::uint32_t to, const void* from, int bytes,
         : "memory");
 }
 __device__ inline void store_box(std::uint32_t from, const CUtensorMap& map, int x, int y) {
-    asm volatile("cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%2, %3}], [%1];" ::"l"(
-                     &map),
-                 "r"(from), "r"(x), "r"(y)
-                 : "memory");
+    asm volatile(
+        "cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%2, %3}], [%1];" ::"l"(&map),
+        "r"(from), "r"(x), "r"(y)
+        : "memory");
     asm volatile("cp.async.bulk.commit_group;" ::: "memory");
 }
 // Until the engine has read all but this thread's latest n boxes; until all are written.
@@ -126,10 +125,10 @@ __device__ inline void take_registers() {
 // matrix l / 8.
 __device__ inline void store_transposed(std::uint32_t to, std::uint32_t a, std::uint32_t b,
                                         std::uint32_t c, std::uint32_t d) {
-    asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared::cta.b16 [%0], {%1, %2, %3, %4};" ::"r"(
-                     to),
-                 "r"(a), "r"(b), "r"(c), "r"(d)
-                 : "memory");
+    asm volatile(
+        "stmatrix.sync.aligned.m8n8.x4.trans.shared::cta.b16 [%0], {%1, %2, %3, %4};" ::"r"(to),
+        "r"(a), "r"(b), "r"(c), "r"(d)
+        : "memory");
 }
 
 __device__ inline void products_fence() {
@@ -156,56 +155,41 @@ __device__ inline std::uint64_t operand(std::uint32_t address) {
            std::uint64_t{1024 >> 4} << 32 | std::uint64_t{1} << 62;
 }
 
-// d (64, kCols) = a (64, 32) b^T (kCols, 32) + (add ? d : 0). Lane 4 g + t of warp w has of a rows
-// 16 w + g (a[0], a[2]) and + 8 (a[1], a[3]), columns 4 t (a[0], a[1]) and 16 + 4 t (a[2], a[3]),
-// four each; of d the same rows (d[4 j], d[4 j + 1]; + 8: d[4 j + 2], d[4 j + 3]), columns 8 j +
-// 2 t and the next.
-#define HB_8(d, i)                                                                              \
-    "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), \
-        "+f"(d[i + 6]), "+f"(d[i + 7])
+// d (64, kCols) = a (64, 32) b^T (kCols, 32) + (add_to ? d : 0), all E5M2. Lane 4 g + t of warp w
+// has of a rows 16 w + g (a[0], a[2]) and + 8 (a[1], a[3]), columns 4 t (a[0], a[1]) and 16 + 4 t
+// (a[2], a[3]), four each; of d the same rows (d[4 j], d[4 j + 1]; + 8: d[4 j + 2], d[4 j + 3]),
+// columns 8 j + 2 t and the next.
+#define HB_4(d, i) "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3])
+#define HB_8(d, i) HB_4(d, i), HB_4(d, i + 4)
 #define HB_16(d, i) HB_8(d, i), HB_8(d, i + 8)
 #define HB_32(d, i) HB_16(d, i), HB_16(d, i + 16)
 #define HB_64(d, i) HB_32(d, i), HB_32(d, i + 32)
 #define HB_NAMES_32                                                                          \
     "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15,%16,%17,%18,%19,%20,%21,%22,%23," \
     "%24,%25,%26,%27,%28,%29,%30,%31"
-#define HB_NAMES_64                                                                            \
-    HB_NAMES_32                                                                                \
+#define HB_NAMES_64                                                                             \
+    HB_NAMES_32                                                                                 \
     ",%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50,%51,%52,%53," \
     "%54,%55,%56,%57,%58,%59,%60,%61,%62,%63"
-#define HB_MULTIPLY(cols, type, names, a0, a1, a2, a3, b, add, outputs)                        \
-    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" add ", 0;\n"                             \
-                 "wgmma.mma_async.sync.aligned.m64n" cols "k32.f32." type "." type " {" names  \
-                 "}, {%" a0 ", %" a1 ", %" a2 ", %" a3 "}, %" b ", p, 1, 1;\n}"                \
-                 : outputs                                                                     \
+#define HB_MULTIPLY(cols, names, a0, a1, a2, a3, b, add, outputs)                                \
+    asm volatile("{\n.reg .pred p;\nsetp.ne.b32 p, %" add                                        \
+                 ", 0;\n"                                                                        \
+                 "wgmma.mma_async.sync.aligned.m64n" cols "k32.f32.e5m2.e5m2 {" names "}, {%" a0 \
+                 ", %" a1 ", %" a2 ", %" a3 "}, %" b ", p, 1, 1;\n}"                             \
+                 : outputs                                                                       \
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(operand_b), "r"(add_to))
 
-template <bool kE5M2>
 __device__ inline void multiply(float (&d)[4], const std::uint32_t* a, std::uint64_t operand_b,
                                 int add_to) {
-    static_assert(kE5M2);
-    asm volatile(
-        "{\n.reg .pred p;\nsetp.ne.b32 p, %9, 0;\n"
-        "wgmma.mma_async.sync.aligned.m64n8k32.f32.e5m2.e5m2 {%0,%1,%2,%3}, {%4,%5,%6,%7}, %8, p, "
-        "1, 1;\n}"
-        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(operand_b), "r"(add_to));
+    HB_MULTIPLY("8", "%0,%1,%2,%3", "4", "5", "6", "7", "8", "9", HB_4(d, 0));
 }
-template <bool kE5M2>
 __device__ inline void multiply(float (&d)[32], const std::uint32_t* a, std::uint64_t operand_b,
                                 int add_to) {
-    if constexpr (kE5M2)
-        HB_MULTIPLY("64", "e5m2", HB_NAMES_32, "32", "33", "34", "35", "36", "37", HB_32(d, 0));
-    else
-        HB_MULTIPLY("64", "e4m3", HB_NAMES_32, "32", "33", "34", "35", "36", "37", HB_32(d, 0));
+    HB_MULTIPLY("64", HB_NAMES_32, "32", "33", "34", "35", "36", "37", HB_32(d, 0));
 }
-template <bool kE5M2>
 __device__ inline void multiply(float (&d)[64], const std::uint32_t* a, std::uint64_t operand_b,
                                 int add_to) {
-    if constexpr (kE5M2)
-        HB_MULTIPLY("128", "e5m2", HB_NAMES_64, "64", "65", "66", "67", "68", "69", HB_64(d, 0));
-    else
-        HB_MULTIPLY("128", "e4m3", HB_NAMES_64, "64", "65", "66", "67", "68", "69", HB_64(d, 0));
+    HB_MULTIPLY("128", HB_NAMES_64, "64", "65", "66", "67", "68", "69", HB_64(d, 0));
 }
 
 }  // namespace hb::gpu

@@ -15,8 +15,8 @@ __global__ void __launch_bounds__(128)
     shared_to_engine();
     __syncthreads();
     const int lane = static_cast<int>(threadIdx.x) % 32;
-    const int row = static_cast<int>(blockIdx.x) * 64 + static_cast<int>(threadIdx.x) / 32 * 16 +
-                    lane / 4;
+    const int row =
+        static_cast<int>(blockIdx.x) * 64 + static_cast<int>(threadIdx.x) / 32 * 16 + lane / 4;
     std::uint32_t a[4];
     for (int i = 0; i < 4; ++i)
         a[i] = *reinterpret_cast<const std::uint32_t*>(bytes + (row + i % 2 * 8) * 32 + i / 2 * 16 +
@@ -24,7 +24,7 @@ __global__ void __launch_bounds__(128)
     float d[4] = {starts[row], starts[row], starts[row + 8], starts[row + 8]};
     pin(d);
     products_fence();
-    multiply<true>(d, a, operand(shared_address(numbers)), 1);
+    multiply(d, a, operand(shared_address(numbers)), 1);
     products_commit();
     products_wait<0>();
     pin(d);

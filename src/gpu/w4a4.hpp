@@ -20,17 +20,17 @@ Status repack_w4a4(std::int64_t out, std::int64_t in, const void* codes, const v
 
 struct W4A4Call {
     std::int64_t rows = 0, out = 0, in = 0;
-    const void* x = nullptr;         // E5M2 bytes (rows + extra_rows, in), aligned to 16 bytes
-    std::int64_t x_stride = 0;       // bytes, a multiple of 16
+    const void* x = nullptr;    // E5M2 bytes (rows + extra_rows, in), aligned to 16 bytes
+    std::int64_t x_stride = 0;  // bytes, a multiple of 16
     const float* x_factors = nullptr;
-    std::int64_t extra_rows = 0;     // of the quantizer, as the two below
+    std::int64_t extra_rows = 0;  // of the quantizer, as the two below
     const int* extra_of = nullptr;
     const unsigned* extra_count = nullptr;
-    const void* weights = nullptr;   // repacked, aligned to 16 bytes
+    const void* weights = nullptr;  // repacked, aligned to 16 bytes
     const float* weight_factors = nullptr;
-    void* y = nullptr;               // bf16 (rows, out), aligned to 16 bytes
-    std::int64_t y_stride = 0;       // a multiple of 8
-    void* workspace = nullptr;       // zeros before its first use; left fit for the next
+    void* y = nullptr;          // bf16 (rows, out), aligned to 16 bytes
+    std::int64_t y_stride = 0;  // a multiple of 8
+    void* workspace = nullptr;  // zeros before its first use; left fit for the next
     std::int64_t workspace_bytes = 0;
     bool strict = false;
 };

@@ -5,12 +5,12 @@
 //     warpgroup 0    one thread keeps a ring of kStages filled by the copy engine: x (kX, 128) and
 //                    a unit of packed weights; the two blocks of a cluster work on neighbouring
 //                    tiles of W and each loads half of x for both
-//     warpgroups 1, 2    64 rows of W each: expand the next unit while the tensor core works on
-//                    this one. A unit of 128 columns is kX / kPiece products of 64 x kPiece, each
-//                    summed from zero and added to the fp32 sums in registers while the next runs.
+//     warpgroups 1, 2    64 rows of W each. A unit of 128 columns is kX / kPiece products of 64 x
+//                    kPiece, each summed from zero in the tensor core and then added to the fp32
+//                    sums in registers; one warpgroup expands and adds while the other multiplies
 //
-// Registers of a consumer thread: kX / 2 sums, 64 of products on their way, 2 x 16 of weights: 224
-// at kX = 256 of 240. Tiles of 64 x 256 summed in one piece would take 256.
+// Registers of a consumer thread: kX / 2 sums, 64 of products on their way, 16 of weights for each
+// buffer: 208 at kX = 256, of 232. Tiles of 64 x 256 summed in one piece would take 272.
 //
 // Blocks stay for the whole run. Small shapes cut K into slices, whose sums meet in the workspace
 // in the order of K: the same bits in every run.
@@ -63,8 +63,7 @@ struct W4A4Schedule {
     int main_tiles, tiles, items;
 
     __device__ W4A4Schedule(const W4A4Args& a, int x_rows) {
-        const int extra =
-            a.extra_rows ? min(static_cast<int>(*a.extra_count), a.extra_rows) : 0;
+        const int extra = a.extra_rows ? min(static_cast<int>(*a.extra_count), a.extra_rows) : 0;
         main_tiles = (a.rows + x_rows - 1) / x_rows;
         tiles = main_tiles + (extra + x_rows - 1) / x_rows;
         items = tiles * a.pairs * a.slices;
@@ -154,9 +153,8 @@ struct W4A4Consumer {
         products_fence();
 #pragma unroll
         for (int i = 0; i < S::kSteps; ++i)
-            multiply<true>(
-                products[kSet], from + 4 * (kFirst + i),
-                x + ((u % S::kPieces * S::kPiece * 128 + (kFirst + i) * 32) >> 4), i > 0);
+            multiply(products[kSet], from + 4 * (kFirst + i),
+                     x + ((u % S::kPieces * S::kPiece * 128 + (kFirst + i) * 32) >> 4), i > 0);
         products_commit();
     }
 
@@ -167,8 +165,8 @@ struct W4A4Consumer {
         for (int i = 0; i < S::kPiece / 2; ++i) sums[u % S::kPieces][i] += products[kSet][i];
     }
 
-    // kBuffers units of K. While a product runs, the one before is added; with two buffers weights are
-    // expanded while products of the other run.
+    // kBuffers units of K. While a product runs, the one before is added; with two buffers weights
+    // are expanded while products of the other run.
     template <int u>
     __device__ void step(std::uint64_t x, std::uint64_t x2, bool more) {
         constexpr int kAll = S::kBuffers * S::kUnits, kSets = S::kSets;
@@ -222,14 +220,16 @@ struct W4A4Consumer {
         for (int i = 0; i < 16; ++i) {
             const float4 four = held[i / 4];
             const int at = first + i;
-            sums[at / (S::kPiece / 2)][at % (S::kPiece / 2)] +=
-                i % 4 == 0 ? four.x : i % 4 == 1 ? four.y : i % 4 == 2 ? four.z : four.w;
+            sums[at / (S::kPiece / 2)][at % (S::kPiece / 2)] += i % 4 == 0   ? four.x
+                                                                : i % 4 == 1 ? four.y
+                                                                : i % 4 == 2 ? four.z
+                                                                             : four.w;
         }
         asm volatile("" ::: "memory");
     }
 
     // All slices' sums in the last of the warpgroups that bring theirs; false in the others.
-    __device__ bool add_slices(const W4A4Item& item, const W4A4Schedule& schedule) {
+    __device__ bool add_slices(const W4A4Item& item) {
         constexpr int kEach = 64 * S::kX;
         const std::int64_t tile =
             (std::int64_t{item.x_tile} * a.pairs * kW4A4Cluster + item.tile) * 2 + w;
@@ -263,7 +263,9 @@ struct W4A4Consumer {
         return true;
     }
 
-    __device__ float sum_at(int i) const { return sums[i / (S::kPiece / 2)][i % (S::kPiece / 2)]; }
+    __device__ float sum_at(int i) const {
+        return sums[i / (S::kPiece / 2)][i % (S::kPiece / 2)];
+    }
 
     // Rows of x go through shared memory, kStaged at a time, as 64 neighbouring outputs each.
     __device__ void store(const float* factors, float upper, float lower, int row, int column) {
@@ -285,9 +287,7 @@ struct W4A4Consumer {
                     const float side = i % 2 ? lower : upper;
                     const float first = sum_at(4 * block + 2 * (i % 2)) * (f.x * side),
                                 second = sum_at(4 * block + 2 * (i % 2) + 1) * (f.y * side);
-                    asm("cvt.rn.bf16x2.f32 %0, %1, %2;"
-                        : "=r"(pairs[i])
-                        : "f"(second), "f"(first));
+                    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pairs[i]) : "f"(second), "f"(first));
                 }
                 const int x_row = 8 * (j + matrix / 2) + at, chunk = 2 * warp + matrix % 2;
                 store_transposed(to + static_cast<unsigned>(x_row * 128 + (chunk ^ at) * 16),
@@ -322,7 +322,7 @@ struct W4A4Consumer {
             for (int i = thread; i < S::kX; i += 128)
                 factors[i] = row + i < a.rows + a.extra_rows ? a.x_factors[row + i] : 0;
             multiply_item(item.count);
-            if (a.slices > 1 && !add_slices(item, schedule)) continue;
+            if (a.slices > 1 && !add_slices(item)) continue;
             meet(1 + w, 128);
             const int column = item.tile * kW4A4Tile + 64 * w;
             const float* side = a.weight_factors + column + 16 * warp + lane / 4;

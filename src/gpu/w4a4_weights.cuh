@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A lane's weights of a unit (w4a4_layout.hpp) from four bits to the A operand's E5M2 bytes: a table
-// of magnitudes for each row and group, which is one step of the tensor core, and a permutation for
-// four codes.
+// A lane's weights of a unit (w4a4_layout.hpp) from four bits to the A operand's E5M2 bytes: a
+// table of magnitudes for each row and group, which is one step of the tensor core, and a
+// permutation for four codes.
 #pragma once
 
 #include "gpu/fold.cuh"
@@ -38,8 +38,10 @@ HB_BOTH void expand_weights(const std::uint8_t* unit, unsigned codes_at, unsigne
 #pragma unroll
     for (int step = 0; step < 4; ++step) {
         const uint4 words = codes[step / 2 * 32];
-        const FoldTable upper = weight_table(permute(scales.x, 0, 0x4440u + static_cast<unsigned>(step))),
-                        lower = weight_table(permute(scales.y, 0, 0x4440u + static_cast<unsigned>(step)));
+        const FoldTable upper = weight_table(
+                            permute(scales.x, 0, 0x4440u + static_cast<unsigned>(step))),
+                        lower = weight_table(
+                            permute(scales.y, 0, 0x4440u + static_cast<unsigned>(step)));
         expand_word(step % 2 ? words.z : words.x, upper, a[4 * step], a[4 * step + 2]);
         expand_word(step % 2 ? words.w : words.y, lower, a[4 * step + 1], a[4 * step + 3]);
     }

@@ -18,8 +18,8 @@ constexpr int kFraction = 13;
 
 inline double e5m2(std::uint8_t byte) {
     const int exponent = byte >> 2 & 31, mantissa = byte & 3;
-    const double value = exponent ? std::ldexp(4 + mantissa, exponent - 17)
-                                  : std::ldexp(mantissa, -16);
+    const double value =
+        exponent ? std::ldexp(4 + mantissa, exponent - 17) : std::ldexp(mantissa, -16);
     return byte & 0x80 ? -value : value;
 }
 

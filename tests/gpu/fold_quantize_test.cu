@@ -91,6 +91,37 @@ TEST(GpuFold, SmallRowsHoldTheReferencesNumbers) {
     }
 }
 
+// Behind a front: the numbers of the other output of the same call.
+TEST(GpuFold, SmallFrontsAreThoseOfTheCodes) {
+    for (const Front front : {Front::rms_norm, Front::silu_up}) {
+        for (const std::int64_t cols : {128, 4096, 14336}) {
+            QuantizeCall call = make_call(5, cols, Rule::ceil725, 64);
+            call.front = front;
+            call.epsilon = 1e-5f;
+            const auto x = test_numbers(1, 5 * cols, 1), other = test_numbers(1, 5 * cols, 9);
+            const Buffer<std::uint16_t> device_x(x), device_other(other);
+            const Buffer<std::uint8_t> codes(x.size() / 2), scales(x.size() / 32);
+            call.front_operand = device_other.get();
+            const Folded got = fold(x, call);
+            call.x = device_x.get();
+            call.codes = codes.get();
+            call.scales = scales.get();
+            expect_ok(quantize(call, nullptr));
+            const auto wanted = codes.values(), bytes = scales.values();
+            int wrong = 0;
+            for (std::size_t i = 0; i < x.size(); ++i) {
+                const int code = wanted[i / 2] >> i % 2 * 4 & 15;
+                const double number =
+                    std::ldexp(E2M1::decode(static_cast<std::uint8_t>(code)), bytes[i / 32] - 127);
+                const auto width = static_cast<std::size_t>(cols);
+                wrong +=
+                    value(got, i / width, cols, static_cast<std::int64_t>(i % width)) != number;
+            }
+            EXPECT_EQ(0, wrong) << static_cast<int>(front) << " " << cols;
+        }
+    }
+}
+
 // A row of exponents further apart than E5M2 reaches, first with too little room.
 TEST(GpuFold, SmallRowsAreSplitOrNaN) {
     std::vector<std::uint16_t> x(3 * 256, float_to_bf16(1));

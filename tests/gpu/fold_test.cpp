@@ -26,8 +26,7 @@ double folded(std::uint32_t code, int s) {
 TEST(Fold, EveryCodeUnderEveryExponentIsExact) {
     for (int s = kFoldBottom; s <= kFoldTop; ++s)
         for (std::uint32_t code = 0; code < 16; ++code)
-            EXPECT_EQ(std::ldexp(E2M1::decode(static_cast<std::uint8_t>(code)), s),
-                      folded(code, s))
+            EXPECT_EQ(std::ldexp(E2M1::decode(static_cast<std::uint8_t>(code)), s), folded(code, s))
                 << code << " " << s;
     for (std::uint32_t biased = 0; biased <= 2 * kW4A4Bias; ++biased) {
         const FoldTable t = weight_table(biased),
@@ -43,11 +42,12 @@ TEST(Fold, EveryProductIsExact) {
     for (int s = kFoldBottom; s <= kFoldTop; ++s)
         for (int t = kFoldBottom; t <= kFoldTop; ++t)
             for (std::uint32_t pair = 0; pair < 256; ++pair) {
-                const double wanted = std::ldexp(E2M1::decode(static_cast<std::uint8_t>(pair & 15)) *
-                                                     E2M1::decode(static_cast<std::uint8_t>(pair >> 4)),
-                                                 s + t);
-                const auto product =
-                    static_cast<float>(folded(pair & 15, s)) * static_cast<float>(folded(pair >> 4, t));
+                const double wanted =
+                    std::ldexp(E2M1::decode(static_cast<std::uint8_t>(pair & 15)) *
+                                   E2M1::decode(static_cast<std::uint8_t>(pair >> 4)),
+                               s + t);
+                const auto product = static_cast<float>(folded(pair & 15, s)) *
+                                     static_cast<float>(folded(pair >> 4, t));
                 wrong += static_cast<double>(product) != wanted;
             }
     EXPECT_EQ(0, wrong);
@@ -73,9 +73,9 @@ TEST(Repack, W4A4LanesExpandTheirOwnWeights) {
         for (auto& scale : w.scales) scale = static_cast<std::uint8_t>(100 + scale % 27);
         std::vector<std::uint8_t> packed(static_cast<std::size_t>(w4a4_weight_bytes(out, in)));
         std::vector<float> factors(static_cast<std::size_t>(w4a4_factors(out)));
-        ASSERT_TRUE(repack_w4a4(out, in, w.codes.data(), w.scales.data(), 1, packed.data(),
-                                factors.data())
-                        .ok());
+        ASSERT_TRUE(
+            repack_w4a4(out, in, w.codes.data(), w.scales.data(), 1, packed.data(), factors.data())
+                .ok());
         const auto depths = w4a4_depths(in), units = w4a4_tiles(out) * depths;
         int wrong = 0;
         for (std::int64_t i = 0; i < units * 256; ++i) {
@@ -83,9 +83,9 @@ TEST(Repack, W4A4LanesExpandTheirOwnWeights) {
                       half = static_cast<int>(i / 128 % 2);
             const std::int64_t unit = i / 256;
             std::uint32_t a[16];
-            const LaneWeights at = lane_weights(static_cast<unsigned>(half),
-                                                static_cast<unsigned>(warp),
-                                                static_cast<unsigned>(lane));
+            const LaneWeights at =
+                lane_weights(static_cast<unsigned>(half), static_cast<unsigned>(warp),
+                             static_cast<unsigned>(lane));
             expand_weights(packed.data() + unit * kW4A4UnitBytes, at.codes, at.scales, a);
             for (int k = 0; k < 64; ++k) {
                 const int step = k / 16, r = k / 4 % 4, e = k % 4;
@@ -105,8 +105,8 @@ TEST(Repack, W4A4LanesExpandTheirOwnWeights) {
 }
 
 TEST(Repack, W4A4RefusesWhatDoesNotFit) {
-    std::vector<std::uint8_t> codes(32, 0x11), scales{1, 28}, packed(
-        static_cast<std::size_t>(w4a4_weight_bytes(1, 64)));
+    std::vector<std::uint8_t> codes(32, 0x11), scales{1, 28},
+        packed(static_cast<std::size_t>(w4a4_weight_bytes(1, 64)));
     std::vector<float> factors(static_cast<std::size_t>(w4a4_factors(1)));
     const auto repack = [&] {
         return repack_w4a4(1, 64, codes.data(), scales.data(), 1, packed.data(), factors.data());

@@ -59,7 +59,8 @@ TEST(GpuProbe, OneLargeAndManySmall) {
     for (int p = 4; p <= 28; ++p) {
         for (const int sign : {0, 0x80}) {
             std::vector<std::uint8_t> row(32, static_cast<std::uint8_t>(power(14 - p) | sign));
-            if (14 - p < -14) row.assign(32, static_cast<std::uint8_t>(1 << (2 + 28 - p) >> 2 | sign));
+            if (14 - p < -14)
+                row.assign(32, static_cast<std::uint8_t>(1 << (2 + 28 - p) >> 2 | sign));
             rows.add(row, 0x1p14f);
             row[7] = power(14);
             rows.add(row, 0);

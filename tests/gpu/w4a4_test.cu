@@ -31,7 +31,9 @@ struct Problem {
     std::vector<std::uint8_t> packed;
 
     Problem(const Shape& s, const std::vector<int>& extra, std::int64_t room, int spread)
-        : shape(s), extra_rows(room), count(static_cast<unsigned>(extra.size())),
+        : shape(s),
+          extra_rows(room),
+          count(static_cast<unsigned>(extra.size())),
           weights(WeightFormat::mxfp4, s.out, s.in, 11) {
         std::mt19937 random(5);
         const auto rows = static_cast<std::size_t>(s.rows + room);
@@ -152,8 +154,8 @@ void compare(const Problem& p, const W4A4Plan& plan) {
             split = true;
         }
         if (!split) {
-            wanted = p.emulated(row, out, plan, &exact, &bound) *
-                     static_cast<float>(p.factor(row, out));
+            wanted =
+                p.emulated(row, out, plan, &exact, &bound) * static_cast<float>(p.factor(row, out));
             exact *= p.factor(row, out);
             bound *= p.factor(row, out);
         }
@@ -169,8 +171,7 @@ void compare(const Problem& p, const W4A4Plan& plan) {
                         << s.in << " slices " << plan.slices;
 }
 
-void compare_all(const Shape& shape, const std::vector<int>& extra, std::int64_t room,
-                 int spread) {
+void compare_all(const Shape& shape, const std::vector<int>& extra, std::int64_t room, int spread) {
     const Problem problem(shape, extra, room, spread);
     W4A4Call call;
     call.rows = shape.rows;
