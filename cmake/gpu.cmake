@@ -43,8 +43,12 @@ if(HALFBYTE_GPU)
         src/gpu/rotate_nv.cu
         src/gpu/rotate_matrix.cu
         src/gpu/row_quantize.cu
+        src/gpu/fold_quantize.cu
         src/gpu/repack.cpp
         src/gpu/w4a16.cu
+        src/gpu/w4a4_pack.cpp
+        src/gpu/w4a4.cu
+        src/gpu/probe.cu
     )
     target_link_libraries(halfbyte_gpu PUBLIC hb_gpu_options)
 endif()

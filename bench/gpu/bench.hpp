@@ -62,8 +62,12 @@ private:
 // bf16 products by cuBLAS, loaded when the program runs: y = x W^T. Its time, or 0 without cuBLAS.
 double cublas_bf16(Bench& bench, std::int64_t m, std::int64_t n, std::int64_t k);
 
+// E4M3 products with one scale each side, bf16 out, by cuBLASLt's first choice; as above.
+double cublaslt_fp8(Bench& bench, std::int64_t m, std::int64_t n, std::int64_t k);
+
 void bench_copy(Bench& bench);
 void bench_quantize(Bench& bench);
 void bench_w4a16(Bench& bench);
+void bench_w4a4(Bench& bench);
 
 }  // namespace hb::gpu

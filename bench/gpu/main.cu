@@ -16,6 +16,7 @@ constexpr Entry kBenchmarks[] = {
     {"copy", hb::gpu::bench_copy},  // first and always: others' floors are in its measure
     {"quantize", hb::gpu::bench_quantize},
     {"w4a16", hb::gpu::bench_w4a16},
+    {"w4a4", hb::gpu::bench_w4a4},
 };
 
 }  // namespace

@@ -7,3 +7,4 @@
 #include "gpu/quantize.hpp"
 #include "gpu/status.hpp"
 #include "gpu/w4a16.hpp"
+#include "gpu/w4a4.hpp"

@@ -57,6 +57,12 @@ Status check(const QuantizeCall& c) {
     if (c.rotation.matrix && (bytes || c.front != Front::none || block == 1))
         return refuse(
             "quantize: a matrix rotates blocks of 16 to 128 to FP4, with nothing in front");
+    if (c.output == Output::folded &&
+        (c.format != Format::mxfp4 || c.rotation.matrix || c.cols % 32 ||
+         c.scale_layout == ScaleLayout::swizzled || reinterpret_cast<std::uintptr_t>(c.scales) % 4))
+        return refuse("quantize: what is folded is MXFP4 without a matrix, a factor a row");
+    if (c.extra_rows < 0 || (c.extra_rows > 0 && (!c.extra_of || !c.extra_count)))
+        return refuse("quantize: extra rows need their list and count");
     if (!(c.divisor > 0 && std::isfinite(c.divisor)))
         return refuse("quantize: the divisor must be positive and finite");
     return {};
@@ -82,10 +88,14 @@ Status quantize(const QuantizeCall& c, Stream stream) {
                             c.epsilon,
                             static_cast<std::uint8_t*>(c.codes),
                             static_cast<std::uint8_t*>(c.scales),
-                            c.scale_layout == ScaleLayout::swizzled};
+                            c.scale_layout == ScaleLayout::swizzled,
+                            c.extra_rows,
+                            c.extra_of,
+                            c.extra_count};
     for (const Entry& entry : kRules) {
         if (entry.format != c.format || entry.rule != c.rule) continue;
         if (c.rows == 0 || c.cols == 0) return {};
+        if (c.output == Output::folded) return rotate_folded(args, c.rule, c.front, stream);
         if (c.rotation.matrix) {
             QuantizeArgs plain = args;
             plain.factor = 1;

@@ -24,6 +24,11 @@ enum class Front { none, rms_norm, silu_up };
 // (swizzle.hpp).
 enum class ScaleLayout { rows, swizzled };
 
+// folded: MXFP4 as W4A4's products take it (fold.cuh): E5M2 bytes and a factor for each row. A row
+// whose scales spread over more than 2^28 is zeros there and lies in several extra rows behind the
+// others, whose sum it is; without room for them its factor is NaN.
+enum class Output { codes, folded };
+
 struct Rotation {
     int block = 1;                 // 1: none; 16, 32, 64, 128
     const void* matrix = nullptr;  // bf16 (block, block), x' = x T; null: Hadamard
@@ -46,6 +51,11 @@ struct QuantizeCall {
     void* codes =
         nullptr;  // (rows, cols / 2), the even column in the low nibble; 8 bits: (rows, cols)
     void* scales = nullptr;  // bytes (rows, cols / group) or swizzled; a scale a row: fp32 (rows)
+
+    Output output = Output::codes;  // folded: codes (rows + extra_rows, cols), scales fp32, as many
+    std::int64_t extra_rows = 0;
+    int* extra_of = nullptr;          // (extra_rows): of which row, -1: of none
+    unsigned* extra_count = nullptr;  // how many were wanted
 };
 
 Status quantize(const QuantizeCall& call, Stream stream);

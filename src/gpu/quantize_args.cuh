@@ -20,6 +20,9 @@ struct QuantizeArgs {
     std::uint8_t* codes;
     std::uint8_t* scales;
     bool swizzled;
+    std::int64_t extra_rows;  // of folded output
+    int* extra_of;
+    unsigned* extra_count;
 };
 
 // 32 bf16.

@@ -237,6 +237,7 @@ Status rotate_sweep8(const QuantizeArgs& a, Front front, Stream stream);
 
 // By a given matrix, nothing in front.
 Status rotate_by_matrix(const QuantizeArgs& a, Rule rule, const void* matrix, Stream stream);
+Status rotate_folded(const QuantizeArgs& a, Rule rule, Front front, Stream stream);
 Status rotate_fp8(const QuantizeArgs& a, Front front, Stream stream);
 Status rotate_int8(const QuantizeArgs& a, Front front, Stream stream);
 

@@ -180,6 +180,16 @@ inline bool __any_sync(unsigned, bool mine) {
     for (int lane = 0; lane < 32; ++lane) any = any || all.of(lane);
     return any;
 }
+inline unsigned __reduce_max_sync(unsigned, unsigned mine) {
+    const auto all = simt::exchange(mine);
+    for (int lane = 0; lane < 32; ++lane) mine = std::max(mine, all.of(lane));
+    return mine;
+}
+inline unsigned __reduce_min_sync(unsigned, unsigned mine) {
+    const auto all = simt::exchange(mine);
+    for (int lane = 0; lane < 32; ++lane) mine = std::min(mine, all.of(lane));
+    return mine;
+}
 inline unsigned __umulhi(unsigned a, unsigned b) {
     return static_cast<unsigned>(std::uint64_t{a} * b >> 32);
 }
@@ -248,6 +258,9 @@ inline cudaError_t cudaFree(void* p) {
 inline cudaError_t cudaMemset(void* p, int byte, std::size_t bytes) {
     std::memset(p, byte, bytes);
     return cudaSuccess;
+}
+inline cudaError_t cudaMemsetAsync(void* p, int byte, std::size_t bytes, void*) {
+    return cudaMemset(p, byte, bytes);
 }
 inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind) {
     if (bytes) std::memcpy(to, from, bytes);
