@@ -95,6 +95,45 @@ TEST_P(GramOf, TakesTokensInParts) {
     }
 }
 
+Matrix<float> product_of_tokens(const Kernels& kernels, int threads, const Matrix<float>& x,
+                                const Matrix<float>& y) {
+    Threads pool(threads);
+    Transposed a, b;
+    shape_transposed(x.rows, x.cols, a);
+    shape_transposed(y.rows, y.cols, b);
+    take_tokens(kernels, operand(kernels, x), 0, a);
+    take_tokens(kernels, operand(kernels, y), 0, b);
+    Matrix<float> c(x.cols, y.cols);
+    accumulate_product(kernels, pool, a, b, c.view());
+    return c;
+}
+
+TEST_P(GramOf, IsTheUpperHalfOfTheProductOfTokens) {
+    const auto [rows, k] = GetParam();
+    const auto x = bf16_matrix(rows, k, 5);
+    auto whole = gram(ref(), 1, x);
+    mirror_upper(whole.view());
+    for (const Kernels* kernels : wide_kernels())
+        for (const int threads : {1, 3})
+            EXPECT_EQ(difference(whole, product_of_tokens(*kernels, threads, x, x)), "")
+                << name_of(*kernels);
+}
+
+TEST_P(GramOf, HoldsTheProductOfTwoInputsSideBySide) {
+    const auto [rows, k] = GetParam();
+    const std::int64_t other = 40;
+    const auto x = bf16_matrix(rows, k, 6), y = bf16_matrix(rows, other, 7);
+    Matrix<float> both(rows, other + k);  // y | x
+    for (std::int64_t r = 0; r < rows; ++r) {
+        std::copy_n(y.row(r), other, both.row(r));
+        std::copy_n(x.row(r), k, both.row(r) + other);
+    }
+    const auto expected = gram(ref(), 1, both);
+    const auto c = product_of_tokens(pick_kernels(), 2, y, x);
+    for (std::int64_t i = 0; i < other; ++i)
+        for (std::int64_t j = 0; j < k; ++j) ASSERT_EQ(c(i, j), expected(i, other + j));
+}
+
 INSTANTIATE_TEST_SUITE_P(Shapes, GramOf, testing::ValuesIn(kShapes), [](const auto& shape) {
     return fmt::format("{}x{}", shape.param.rows, shape.param.k);
 });
@@ -118,6 +157,7 @@ TEST(Gram, RefusesWideOperandsAndTokensWithoutAPlace) {
     EXPECT_THROW(take_tokens(ref(), operand(ref(), x), 1, transposed), Error);
     Matrix<float> h(33, 33);
     EXPECT_THROW(accumulate_gram(ref(), one, transposed, h.view()), Error);
+    EXPECT_THROW(accumulate_product(ref(), one, transposed, transposed, h.view()), Error);
 }
 
 }  // namespace
