@@ -45,6 +45,7 @@ if(HALFBYTE_GPU)
         src/gpu/row_quantize.cu
         src/gpu/repack.cpp
         src/gpu/w4a16.cu
+        src/gpu/w4a16_plan.cpp
     )
     target_link_libraries(halfbyte_gpu PUBLIC hb_gpu_options)
 endif()

@@ -27,9 +27,6 @@ void compare(WeightFormat format, std::int64_t rows, std::int64_t out, std::int6
             x[static_cast<std::size_t>(r * x_stride + c)] = float_to_bf16(normal(random));
     const Buffer<std::uint8_t> device_codes(codes), device_scales(scales);
     const Buffer<std::uint16_t> device_x(x), y(static_cast<std::size_t>(rows * y_stride));
-    const std::int64_t workspace_bytes = w4a16_workspace(rows, out, in);
-    const Buffer<std::uint8_t> workspace(
-        std::vector<std::uint8_t>(static_cast<std::size_t>(workspace_bytes), 0));
     call.format = format;
     call.rows = rows;
     call.out = out;
@@ -40,8 +37,6 @@ void compare(WeightFormat format, std::int64_t rows, std::int64_t out, std::int6
     call.scales = device_scales.get();
     call.y = y.get();
     call.y_stride = y_stride;
-    call.workspace = workspace.get();
-    call.workspace_bytes = workspace_bytes;
     expect_ok(w4a16(call, nullptr));
     const auto first = y.values();
     expect_ok(w4a16(call, nullptr));
