@@ -31,7 +31,7 @@ struct Args {
 // Where a block and its threads are.
 struct Here {
     int warp, lane, part;
-    int first_row_block;           // of the warp
+    int first_row_block;            // of the warp
     int first_half, halves, steps;  // of the block
 };
 
@@ -41,8 +41,13 @@ __device__ Here find_place(const Args& a) {
     const int bundle = static_cast<int>(blockIdx.y) * p.bundles + warp / p.parts;
     const int first = static_cast<int>(blockIdx.x) * p.halves;
     const int halves = min(p.halves, 2 * a.col_blocks - first);
-    return {warp,  lane,   warp % p.parts,
-            bundle * p.each, first, halves, (halves + p.parts - 1) / p.parts};
+    return {warp,
+            lane,
+            warp % p.parts,
+            bundle * p.each,
+            first,
+            halves,
+            (halves + p.parts - 1) / p.parts};
 }
 
 // Copies of the warp's weights, step after step.
@@ -57,8 +62,8 @@ struct Feed {
         for (int r = 0; r < kEach; ++r) {
             const int block = min(at.first_row_block + r, a.row_blocks - 1);
             from[r] = source_of<kFormat>(
-                a.codes, a.scales,
-                std::int64_t{block} * 2 * a.col_blocks + at.first_half + at.part, lane);
+                a.codes, a.scales, std::int64_t{block} * 2 * a.col_blocks + at.first_half + at.part,
+                lane);
         }
     }
     __device__ void next(unsigned char* slot) {
@@ -74,8 +79,7 @@ struct Feed {
 };
 
 // A step's columns of x, zeros beyond the last: a thread's are in one column of 16 bytes.
-__device__ void fetch_x(const Args& a, const Here& at, int step, unsigned char* to,
-                        int row_bytes) {
+__device__ void fetch_x(const Args& a, const Here& at, int step, unsigned char* to, int row_bytes) {
     const int chunks = a.plan.parts * (kHalfCols / 8);  // a power of two, divides the threads
     const int chunk = static_cast<int>(threadIdx.x) & (chunks - 1);
     const int first = static_cast<int>(threadIdx.x) / chunks;
@@ -97,8 +101,8 @@ template <int kEach, int kTiles>
 __device__ void add_and_store(const Args& a, const float* sums) {
     constexpr int kOf = kEach * kTiles * 32;  // of a warp
     const int slices = static_cast<int>(gridDim.x), parts = a.plan.parts;
-    for (int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
-         i < a.plan.bundles * kOf; i += slices * static_cast<int>(blockDim.x)) {
+    for (int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); i < a.plan.bundles * kOf;
+         i += slices * static_cast<int>(blockDim.x)) {
         const int bundle = i / kOf, r = i / (kTiles * 32) % kEach, tile = i / 32 % kTiles,
                   g = i % 32 / 4, t = i % 4;
         const int row = tile * 8 + 2 * t;
@@ -128,7 +132,8 @@ __device__ void add_and_store(const Args& a, const float* sums) {
 }
 
 template <WeightFormat kFormat, int kTiles>
-__global__ void __launch_bounds__(most_warps(kFormat, kTiles) * 32, 1) kernel(const __grid_constant__ Args a) {
+__global__ void __launch_bounds__(most_warps(kFormat, kTiles) * 32, 1)
+    kernel(const __grid_constant__ Args a) {
     constexpr int kEach = each_of(kFormat, kTiles), kRing = ring_of(kTiles);
     unsigned char* const shared = dynamic_shared();
     const W4A16Plan& p = a.plan;

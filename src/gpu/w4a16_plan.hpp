@@ -15,8 +15,8 @@ constexpr int kHalfCols = kUnitCols / 2;
 struct W4A16Plan {
     int tiles = 1;  // of 8 rows of x
     int each = 1, bundles = 1, parts = 1, slices = 1;
-    int halves = 1;          // of a slice
-    bool whole_x = false;    // the slice's x stays in shared memory, else a step's at a time
+    int halves = 1;        // of a slice
+    bool whole_x = false;  // the slice's x stays in shared memory, else a step's at a time
     int shared_bytes = 0;
     std::int64_t blocks = 0;  // clusters
 
@@ -55,7 +55,8 @@ constexpr int x_rows(int tiles, int rows) {
     return tiles == 1 ? rows : tiles * 8;
 }
 
-// Completes a plan whose cut is chosen: its sizes. False where they do not fit.
+// Completes a plan whose cut is chosen: its sizes. False where they do not fit, or a slice is
+// empty.
 bool complete(W4A16Plan& plan, WeightFormat format, std::int64_t rows, std::int64_t out,
               std::int64_t in);
 W4A16Plan plan_w4a16(WeightFormat format, std::int64_t rows, std::int64_t out, std::int64_t in);

@@ -33,10 +33,11 @@ std::uint16_t scale_of(WeightFormat format, const std::uint8_t* s, int lane, int
     };
     switch (format) {
         case WeightFormat::mxfp4:
-            return static_cast<std::uint16_t>(s[q / 2 * 64 + 8 * g + q % 2 * 4 + 2 * h + high] << 7);
+            return static_cast<std::uint16_t>(s[q / 2 * 64 + 8 * g + q % 2 * 4 + 2 * h + high]
+                                              << 7);
         case WeightFormat::nvfp4:
-            return static_cast<std::uint16_t>((s[q / 2 * 128 + 16 * g + t / 2 * 8 + q % 2 * 4 + 2 * h + high] << 4) +
-                                              0x7600);
+            return static_cast<std::uint16_t>(
+                (s[q / 2 * 128 + 16 * g + t / 2 * 8 + q % 2 * 4 + 2 * h + high] << 4) + 0x7600);
         case WeightFormat::int4g32:
             return half(q / 2 * 128 + 16 * g + q % 2 * 8 + 4 * h + 2 * high);
         default:

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Enough of CUDA to compile the kernels with a C++ compiler and run them on the CPU: a block's
 // threads are fibers that are switched where they meet, at barriers and in warp functions; blocks
-// follow one another, those of a cluster run together (and may use dynamic shared memory only). It finds wrong indices, missing work and races that a barrier's absence makes
-// visible in this one order; it says nothing about time, or memory order.
+// follow one another, those of a cluster run together (and may use dynamic shared memory only). It
+// finds wrong indices, missing work and races that a barrier's absence makes visible in this one
+// order; it says nothing about time, or memory order.
 #pragma once
 
 #include <ucontext.h>

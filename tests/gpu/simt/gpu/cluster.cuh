@@ -29,10 +29,10 @@ inline float4 read_peer(const void* shared, unsigned rank) {
     const std::ptrdiff_t blocks =
         std::ptrdiff_t{rank} - static_cast<std::ptrdiff_t>(m.current / m.threads.x);
     float4 v;
-    std::memcpy(&v,
-                static_cast<const char*>(shared) +
-                    blocks * static_cast<std::ptrdiff_t>(m.dynamic_bytes),
-                sizeof v);
+    std::memcpy(
+        &v,
+        static_cast<const char*>(shared) + blocks * static_cast<std::ptrdiff_t>(m.dynamic_bytes),
+        sizeof v);
     return v;
 }
 
