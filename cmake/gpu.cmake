@@ -49,6 +49,7 @@ if(HALFBYTE_GPU)
         src/gpu/w4a4_pack.cpp
         src/gpu/w4a4.cu
         src/gpu/probe.cu
+        src/gpu/w4a16_plan.cpp
     )
     target_link_libraries(halfbyte_gpu PUBLIC hb_gpu_options)
 endif()

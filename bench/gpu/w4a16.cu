@@ -48,8 +48,6 @@ void bench_case(Bench& bench, const Layer& layer, const Kind& kind, std::int64_t
     call.x_stride = layer.in;
     call.y = bench.normal(static_cast<std::size_t>(rows * layer.out));
     call.y_stride = layer.out;
-    call.workspace_bytes = w4a16_workspace(rows, layer.out, layer.in);
-    call.workspace = bench.bytes(static_cast<std::size_t>(call.workspace_bytes) + 16, 0);
     const double time = bench.time(
         [&](int i, cudaStream_t s) {
             call.codes = codes[static_cast<std::size_t>(i)];

@@ -56,7 +56,15 @@ __device__ inline void copy_async(void* shared, const void* global) {
         asm volatile("cp.async.cg.shared.global.L2::256B [%0], [%1], 16;" ::"r"(to), "l"(global)
                      : "memory");
     else
-        asm volatile("cp.async.ca.shared.global [%0], [%1], 8;" ::"r"(to), "l"(global) : "memory");
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(to), "l"(global), "n"(kBytes)
+                     : "memory");
+}
+// 16 bytes, zeros where there is nothing.
+__device__ inline void copy_or_zero(void* shared, const void* global, bool there) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(
+                     static_cast<unsigned>(__cvta_generic_to_shared(shared))),
+                 "l"(global), "r"(there ? 16 : 0)
+                 : "memory");
 }
 __device__ inline void commit() {
     asm volatile("cp.async.commit_group;" ::: "memory");

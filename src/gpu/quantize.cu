@@ -2,30 +2,32 @@
 // From a call to the kernel of its rule, after everything in it was looked at.
 #include <cmath>
 
-#include "gpu/rotate_quantize.cuh"
+#include "gpu/rotate_rules.hpp"
 
 namespace hb::gpu {
 
 namespace {
 
-using Rotate = Status (*)(const QuantizeArgs&, Front, Stream);
-
 struct Entry {
     Format format;
     Rule rule;
-    Rotate rotate;
+    Status (*rotate)(const QuantizeArgs&, Front, Stream);
+    Status (*by_matrix)(const QuantizeArgs&, const void* matrix, Stream);
 };
 
+template <Format kFormat, Rule kRule>
+constexpr Entry kEntry = {kFormat, kRule, launch_rotate<kRule>, launch_matrix<kRule>};
+
 constexpr Entry kRules[] = {
-    {Format::mxfp4, Rule::fp_quant, rotate_fp_quant},
-    {Format::mxfp4, Rule::ceil725, rotate_ceil725},
-    {Format::mxfp4, Rule::mse, rotate_mse},
-    {Format::nvfp4, Rule::absmax, rotate_absmax},
-    {Format::nvfp4, Rule::four_over_six, rotate_four_over_six},
-    {Format::nvfp4, Rule::sweep4, rotate_sweep4},
-    {Format::nvfp4, Rule::sweep8, rotate_sweep8},
-    {Format::fp8, Rule::absmax, rotate_fp8},
-    {Format::int8, Rule::absmax, rotate_int8},
+    kEntry<Format::mxfp4, Rule::fp_quant>,
+    kEntry<Format::mxfp4, Rule::ceil725>,
+    kEntry<Format::mxfp4, Rule::mse>,
+    kEntry<Format::nvfp4, Rule::absmax>,
+    kEntry<Format::nvfp4, Rule::four_over_six>,
+    kEntry<Format::nvfp4, Rule::sweep4>,
+    kEntry<Format::nvfp4, Rule::sweep8>,
+    {Format::fp8, Rule::absmax, rotate_fp8, nullptr},
+    {Format::int8, Rule::absmax, rotate_int8, nullptr},
 };
 
 bool aligned(const void* p) {
@@ -99,7 +101,7 @@ Status quantize(const QuantizeCall& c, Stream stream) {
         if (c.rotation.matrix) {
             QuantizeArgs plain = args;
             plain.factor = 1;
-            return rotate_by_matrix(plain, c.rule, c.rotation.matrix, stream);
+            return entry.by_matrix(plain, c.rotation.matrix, stream);
         }
         return entry.rotate(args, c.front, stream);
     }

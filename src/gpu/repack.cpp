@@ -100,20 +100,24 @@ struct Repacker {
             const auto half = static_cast<std::uint16_t>(value);
             std::memcpy(to + byte, &half, 2);
         };
+        const int half_bytes = unit_scale_bytes(w.format) / 2;
         for (int g = 0; g < 8; ++g) {
             for (int high = 0; high < 2; ++high) {
-                for (int h = 0; h < 8; ++h) {  // of 32 columns
+                for (int k = 0; k < 8; ++k) {  // of 32 columns
+                    const int half = k / 4 * half_bytes, h = k % 4;
                     if (w.format == WeightFormat::mxfp4)
-                        to[16 * g + 2 * h + high] = static_cast<std::uint8_t>(at(g, high, 32 * h));
+                        to[half + 8 * g + 2 * h + high] =
+                            static_cast<std::uint8_t>(at(g, high, 32 * k));
                     if (w.format == WeightFormat::nvfp4) {
-                        to[32 * g + 2 * h + high] = static_cast<std::uint8_t>(at(g, high, 32 * h));
-                        to[32 * g + 16 + 2 * h + high] =
-                            static_cast<std::uint8_t>(at(g, high, 32 * h + 16));
+                        to[half + 16 * g + 2 * h + high] =
+                            static_cast<std::uint8_t>(at(g, high, 32 * k));
+                        to[half + 16 * g + 8 + 2 * h + high] =
+                            static_cast<std::uint8_t>(at(g, high, 32 * k + 16));
                     }
                     if (w.format == WeightFormat::int4g32)
-                        put16(32 * g + 4 * h + 2 * high, at(g, high, 32 * h));
-                    if (w.format == WeightFormat::int4g128 && h % 4 == 0)
-                        put16(8 * g + h + 2 * high, at(g, high, 32 * h));
+                        put16(half + 16 * g + 4 * h + 2 * high, at(g, high, 32 * k));
+                    if (w.format == WeightFormat::int4g128 && h == 0)
+                        put16(half + 4 * g + 2 * high, at(g, high, 32 * k));
                 }
             }
         }

@@ -6,8 +6,7 @@
 // cores add in an order of their own, so codes may differ from the reference where a number lies
 // within rounding of a tie.
 #include "gpu/primitives.cuh"
-#include "gpu/quantize_args.cuh"
-#include "gpu/rotate_quantize.cuh"
+#include "gpu/rotate_rules.hpp"
 
 namespace hb::gpu {
 
@@ -106,8 +105,10 @@ __global__ void __launch_bounds__(kWarps * 32)
     }
 }
 
+}  // namespace
+
 template <Rule kRule>
-Status launch(const QuantizeArgs& a, const void* matrix, Stream stream) {
+Status launch_matrix(const QuantizeArgs& a, const void* matrix, Stream stream) {
     const int bytes = kWarps * kTileBytes + a.block * (a.block + kPad) * 2;
     if (cudaFuncSetAttribute(matrix_kernel<kRule>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                              kWarps * kTileBytes + kMostBlock * (kMostBlock + kPad) * 2) !=
@@ -120,25 +121,12 @@ Status launch(const QuantizeArgs& a, const void* matrix, Stream stream) {
                          kWarps * 32, bytes, stream, a, static_cast<const std::uint16_t*>(matrix));
 }
 
-}  // namespace
-
-Status rotate_by_matrix(const QuantizeArgs& a, Rule rule, const void* matrix, Stream stream) {
-    switch (rule) {
-        case Rule::fp_quant:
-            return launch<Rule::fp_quant>(a, matrix, stream);
-        case Rule::ceil725:
-            return launch<Rule::ceil725>(a, matrix, stream);
-        case Rule::mse:
-            return launch<Rule::mse>(a, matrix, stream);
-        case Rule::absmax:
-            return launch<Rule::absmax>(a, matrix, stream);
-        case Rule::four_over_six:
-            return launch<Rule::four_over_six>(a, matrix, stream);
-        case Rule::sweep4:
-            return launch<Rule::sweep4>(a, matrix, stream);
-        default:
-            return launch<Rule::sweep8>(a, matrix, stream);
-    }
-}
+template Status launch_matrix<Rule::fp_quant>(const QuantizeArgs&, const void*, Stream);
+template Status launch_matrix<Rule::ceil725>(const QuantizeArgs&, const void*, Stream);
+template Status launch_matrix<Rule::mse>(const QuantizeArgs&, const void*, Stream);
+template Status launch_matrix<Rule::absmax>(const QuantizeArgs&, const void*, Stream);
+template Status launch_matrix<Rule::four_over_six>(const QuantizeArgs&, const void*, Stream);
+template Status launch_matrix<Rule::sweep4>(const QuantizeArgs&, const void*, Stream);
+template Status launch_matrix<Rule::sweep8>(const QuantizeArgs&, const void*, Stream);
 
 }  // namespace hb::gpu

@@ -4,14 +4,8 @@
 
 namespace hb::gpu {
 
-Status rotate_fp_quant(const QuantizeArgs& a, Front front, Stream stream) {
-    return launch_rotate<Rule::fp_quant>(a, front, stream);
-}
-Status rotate_ceil725(const QuantizeArgs& a, Front front, Stream stream) {
-    return launch_rotate<Rule::ceil725>(a, front, stream);
-}
-Status rotate_mse(const QuantizeArgs& a, Front front, Stream stream) {
-    return launch_rotate<Rule::mse>(a, front, stream);
-}
+template Status launch_rotate<Rule::fp_quant>(const QuantizeArgs&, Front, Stream);
+template Status launch_rotate<Rule::ceil725>(const QuantizeArgs&, Front, Stream);
+template Status launch_rotate<Rule::mse>(const QuantizeArgs&, Front, Stream);
 
 }  // namespace hb::gpu

@@ -4,17 +4,9 @@
 
 namespace hb::gpu {
 
-Status rotate_absmax(const QuantizeArgs& a, Front front, Stream stream) {
-    return launch_rotate<Rule::absmax>(a, front, stream);
-}
-Status rotate_four_over_six(const QuantizeArgs& a, Front front, Stream stream) {
-    return launch_rotate<Rule::four_over_six>(a, front, stream);
-}
-Status rotate_sweep4(const QuantizeArgs& a, Front front, Stream stream) {
-    return launch_rotate<Rule::sweep4>(a, front, stream);
-}
-Status rotate_sweep8(const QuantizeArgs& a, Front front, Stream stream) {
-    return launch_rotate<Rule::sweep8>(a, front, stream);
-}
+template Status launch_rotate<Rule::absmax>(const QuantizeArgs&, Front, Stream);
+template Status launch_rotate<Rule::four_over_six>(const QuantizeArgs&, Front, Stream);
+template Status launch_rotate<Rule::sweep4>(const QuantizeArgs&, Front, Stream);
+template Status launch_rotate<Rule::sweep8>(const QuantizeArgs&, Front, Stream);
 
 }  // namespace hb::gpu

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "gpu/primitives.cuh"
-#include "gpu/quantize_args.cuh"
+#include "gpu/rotate_rules.hpp"
 
 namespace hb::gpu {
 
@@ -225,20 +225,5 @@ Status launch_rotate(const QuantizeArgs& a, Front front, Stream stream) {
                ? launch_kernel(norm_kernel<kRule, 512>, rows, threads, 0, stream, a)
                : launch_kernel(norm_kernel<kRule, kMostNormThreads>, rows, threads, 0, stream, a);
 }
-
-// One rule a file: they take long to compile.
-Status rotate_fp_quant(const QuantizeArgs& a, Front front, Stream stream);
-Status rotate_ceil725(const QuantizeArgs& a, Front front, Stream stream);
-Status rotate_mse(const QuantizeArgs& a, Front front, Stream stream);
-Status rotate_absmax(const QuantizeArgs& a, Front front, Stream stream);
-Status rotate_four_over_six(const QuantizeArgs& a, Front front, Stream stream);
-Status rotate_sweep4(const QuantizeArgs& a, Front front, Stream stream);
-Status rotate_sweep8(const QuantizeArgs& a, Front front, Stream stream);
-
-// By a given matrix, nothing in front.
-Status rotate_by_matrix(const QuantizeArgs& a, Rule rule, const void* matrix, Stream stream);
-Status rotate_folded(const QuantizeArgs& a, Rule rule, Front front, Stream stream);
-Status rotate_fp8(const QuantizeArgs& a, Front front, Stream stream);
-Status rotate_int8(const QuantizeArgs& a, Front front, Stream stream);
 
 }  // namespace hb::gpu

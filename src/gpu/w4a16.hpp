@@ -36,11 +36,10 @@ struct W4A16Call {
     float alpha = 1;
     void* y = nullptr;  // bf16 (rows, out)
     std::int64_t y_stride = 0;
-    void* workspace = nullptr;  // zeros before its first use; left fit for the next
-    std::int64_t workspace_bytes = 0;
 };
 
-std::int64_t w4a16_workspace(std::int64_t rows, std::int64_t out, std::int64_t in);
+// The kernel asks for weights before the one ahead of it in the stream has ended: that one must not
+// write them. Needs no workspace.
 Status w4a16(const W4A16Call& call, Stream stream);
 
 }  // namespace hb::gpu

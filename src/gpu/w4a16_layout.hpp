@@ -15,11 +15,11 @@
 //     r = 0: 15 8 7 6    1: 12 5 4 3 (<< 3)    2: 9 2 1 0 (<< 6)    3: 14 13 11 10 (in three parts)
 // INT4: nibble r of each half.
 //
-// Scales of a unit: MX  16 g + 4 q + 2 h + row / 8           the bf16 exponent of scale 2^126 /
-// alpha
-//                   NV  32 g + 16 (t / 2) + 4 q + 2 h + row / 8  five bits of exponent, three of
-//                   mantissa int4g32   32 g + 8 q + 4 h + 2 (row / 8)      bf16 int4g128  8 g + 4
-//                   (q / 2) + 2 (row / 8)       bf16
+// Scales of half a unit (128 columns), halves one after the other, h of 32 columns in it:
+//     MX        8 g + 2 h + row / 8                the bf16 exponent of scale 2^126 / alpha
+//     NV        16 g + 8 (t / 2) + 2 h + row / 8   five bits of exponent, three of mantissa
+//     int4g32   16 g + 4 h + 2 (row / 8)           bf16
+//     int4g128  4 g + 2 (row / 8)                  bf16
 #pragma once
 
 #include <cstdint>

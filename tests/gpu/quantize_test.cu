@@ -18,20 +18,24 @@ struct Shape {
 constexpr Rule kMx[] = {Rule::fp_quant, Rule::ceil725, Rule::mse},
                kNv[] = {Rule::absmax, Rule::four_over_six, Rule::sweep4, Rule::sweep8};
 
-void compare(const QuantizeCall& wanted_call, std::uint32_t seed) {
-    QuantizeCall call = wanted_call;
+// What the call makes, into NaN bytes, of x and other operands on the device.
+Quantized quantize_on_device(QuantizeCall call, const Quantized& wanted,
+                             const Buffer<std::uint16_t>& x) {
+    const Buffer<std::uint8_t> codes(wanted.codes.size()), scales(wanted.scales.size());
+    call.x = x.get();
+    call.codes = codes.get();
+    call.scales = scales.get();
+    expect_ok(quantize(call, nullptr));
+    return {codes.values(), scales.values()};
+}
+
+void compare(const QuantizeCall& call, std::uint32_t seed) {
     const auto packed = test_numbers(call.rows, call.cols, seed);
     std::vector<std::uint16_t> x(static_cast<std::size_t>(call.rows * call.x_stride), 0x7fc0);
     for (std::int64_t r = 0; r < call.rows; ++r)
         std::copy_n(packed.begin() + r * call.cols, call.cols, x.begin() + r * call.x_stride);
     const Quantized wanted = reference_quantize(widen(packed), call);
-    const Buffer<std::uint16_t> device_x(x);
-    const Buffer<std::uint8_t> codes(wanted.codes.size()), scales(wanted.scales.size());
-    call.x = device_x.get();
-    call.codes = codes.get();
-    call.scales = scales.get();
-    expect_ok(quantize(call, nullptr));
-    const auto got_codes = codes.values(), got_scales = scales.values();
+    const auto [got_codes, got_scales] = quantize_on_device(call, wanted, Buffer(x));
     std::int64_t wrong = 0, first = -1;
     for (std::size_t i = 0; i < got_codes.size(); ++i) {
         if (got_codes[i] == wanted.codes[i]) continue;
@@ -165,14 +169,9 @@ void compare_front(Front front, Format format, Rule rule, std::int64_t rows, std
     call.front = front;
     call.epsilon = 1e-5f;
     const Quantized wanted = reference_quantize(wanted_x, call);
-    const Buffer<std::uint16_t> device_x(x), device_other(other);
-    const Buffer<std::uint8_t> codes(wanted.codes.size()), scales(wanted.scales.size());
-    call.x = device_x.get();
+    const Buffer<std::uint16_t> device_other(other);
     call.front_operand = device_other.get();
-    call.codes = codes.get();
-    call.scales = scales.get();
-    expect_ok(quantize(call, nullptr));
-    const auto got_codes = codes.values(), got_scales = scales.values();
+    const auto [got_codes, got_scales] = quantize_on_device(call, wanted, Buffer(x));
     std::size_t wrong = 0, wrong_scales = 0;
     for (std::size_t i = 0; i < got_codes.size(); ++i) wrong += got_codes[i] != wanted.codes[i];
     for (std::size_t i = 0; i < got_scales.size(); ++i)
@@ -214,15 +213,10 @@ void compare_matrix(int block, Format format, Rule rule, std::int64_t rows, std:
     call.rule = rule;
     call.divisor = 100;
     const Quantized wanted = reference_quantize(rotated, call);
-    const Buffer<std::uint16_t> device_x(x), device_matrix(matrix);
-    const Buffer<std::uint8_t> codes(wanted.codes.size()), scales(wanted.scales.size());
+    const Buffer<std::uint16_t> device_matrix(matrix);
     call.rotation.block = block;
     call.rotation.matrix = device_matrix.get();
-    call.x = device_x.get();
-    call.codes = codes.get();
-    call.scales = scales.get();
-    expect_ok(quantize(call, nullptr));
-    const auto got_codes = codes.values(), got_scales = scales.values();
+    const auto [got_codes, got_scales] = quantize_on_device(call, wanted, Buffer(x));
     std::size_t wrong = 0;
     for (std::size_t i = 0; i < got_codes.size(); ++i)
         wrong += ((got_codes[i] ^ wanted.codes[i]) & 15) != 0,

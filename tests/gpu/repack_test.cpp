@@ -33,14 +33,15 @@ std::uint16_t scale_of(WeightFormat format, const std::uint8_t* s, int lane, int
     };
     switch (format) {
         case WeightFormat::mxfp4:
-            return static_cast<std::uint16_t>(s[16 * g + 4 * q + 2 * h + high] << 7);
+            return static_cast<std::uint16_t>(s[q / 2 * 64 + 8 * g + q % 2 * 4 + 2 * h + high]
+                                              << 7);
         case WeightFormat::nvfp4:
-            return static_cast<std::uint16_t>((s[32 * g + t / 2 * 16 + 4 * q + 2 * h + high] << 4) +
-                                              0x7600);
+            return static_cast<std::uint16_t>(
+                (s[q / 2 * 128 + 16 * g + t / 2 * 8 + q % 2 * 4 + 2 * h + high] << 4) + 0x7600);
         case WeightFormat::int4g32:
-            return half(32 * g + 8 * q + 4 * h + 2 * high);
+            return half(q / 2 * 128 + 16 * g + q % 2 * 8 + 4 * h + 2 * high);
         default:
-            return half(8 * g + q / 2 * 4 + 2 * high);
+            return half(q / 2 * 32 + 4 * g + 2 * high);
     }
 }
 

@@ -6,13 +6,15 @@
 #include <cmath>
 
 #include "device.hpp"
+#include "gpu/w4a16_plan.hpp"
 #include "weights.hpp"
 
 namespace hb::gpu {
 
 namespace {
 
-void compare(WeightFormat format, std::int64_t rows, std::int64_t out, std::int64_t in) {
+void compare(WeightFormat format, std::int64_t rows, std::int64_t out, std::int64_t in,
+             const W4A16Plan* plan = nullptr) {
     const TestWeights w(format, out, in, static_cast<std::uint32_t>(rows + out));
     std::vector<std::uint8_t> codes(static_cast<std::size_t>(w4a16_code_bytes(out, in))),
         scales(static_cast<std::size_t>(w4a16_scale_bytes(format, out, in)));
@@ -27,9 +29,6 @@ void compare(WeightFormat format, std::int64_t rows, std::int64_t out, std::int6
             x[static_cast<std::size_t>(r * x_stride + c)] = float_to_bf16(normal(random));
     const Buffer<std::uint8_t> device_codes(codes), device_scales(scales);
     const Buffer<std::uint16_t> device_x(x), y(static_cast<std::size_t>(rows * y_stride));
-    const std::int64_t workspace_bytes = w4a16_workspace(rows, out, in);
-    const Buffer<std::uint8_t> workspace(
-        std::vector<std::uint8_t>(static_cast<std::size_t>(workspace_bytes), 0));
     call.format = format;
     call.rows = rows;
     call.out = out;
@@ -40,11 +39,10 @@ void compare(WeightFormat format, std::int64_t rows, std::int64_t out, std::int6
     call.scales = device_scales.get();
     call.y = y.get();
     call.y_stride = y_stride;
-    call.workspace = workspace.get();
-    call.workspace_bytes = workspace_bytes;
-    expect_ok(w4a16(call, nullptr));
+    const W4A16Plan cut = plan ? *plan : plan_w4a16(format, rows, out, in);
+    expect_ok(plan ? w4a16_by_plan(call, cut, nullptr) : w4a16(call, nullptr));
     const auto first = y.values();
-    expect_ok(w4a16(call, nullptr));
+    expect_ok(w4a16_by_plan(call, cut, nullptr));
     const auto got = y.values();
     EXPECT_EQ(first, got) << "two runs differ";
     int wrong = 0;
@@ -91,6 +89,31 @@ TEST(GpuW4A16, SmallSlicesAndTeams) {
     compare(WeightFormat::nvfp4, 8, 50, 6400);
     compare(WeightFormat::int4g128, 20, 40, 4352);
     compare(WeightFormat::int4g32, 1, 2200, 256);
+}
+
+// Whatever the plan's prices are: ragged slices, warps without work, x whole or by steps.
+TEST(GpuW4A16, SmallEveryCut) {
+    constexpr int kCuts[][3] = {{2, 2, 3}, {1, 1, 2}, {4, 4, 1}, {8, 1, 5}};
+    for (const WeightFormat format : {WeightFormat::mxfp4, WeightFormat::int4g32}) {
+        for (const std::int64_t rows : {5, 20}) {
+            for (const auto& [slices, parts, bundles] : kCuts) {
+                W4A16Plan plan;
+                plan.tiles = tiles_of(rows);
+                plan.each = each_of(format, plan.tiles);
+                plan.slices = slices;
+                plan.parts = parts;
+                plan.bundles = bundles;
+                for (const bool whole : {true, false}) {
+                    ASSERT_TRUE(complete(plan, format, rows, 90, 2784));
+                    if (!whole) {
+                        plan.whole_x = false;
+                        plan.shared_bytes = 220 * 1024;
+                    }
+                    compare(format, rows, 90, 2784, &plan);
+                }
+            }
+        }
+    }
 }
 
 TEST(GpuW4A16, EqualsTheReferenceInManyShapes) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Enough of CUDA to compile the kernels with a C++ compiler and run them on the CPU: a block's
 // threads are fibers that are switched where they meet, at barriers and in warp functions; blocks
-// follow one another. It finds wrong indices, missing work and races that a barrier's absence makes
-// visible in this one order; it says nothing about time, or memory order.
+// follow one another, those of a cluster run together (and may use dynamic shared memory only). It
+// finds wrong indices, missing work and races that a barrier's absence makes visible in this one
+// order; it says nothing about time, or memory order.
 #pragma once
 
 #include <ucontext.h>
@@ -48,7 +49,7 @@ namespace simt {
 struct Fiber {
     ucontext_t context;
     std::unique_ptr<char[]> stack;
-    dim3 thread;
+    dim3 thread, block;
     bool done = false;
 };
 
@@ -57,15 +58,17 @@ struct Meeting {
     unsigned arrived = 0, generation = 0;
 };
 
+constexpr std::size_t kMostThreads = 4096;  // of a cluster
+
 struct Machine {
     std::vector<Fiber> fibers;
     std::vector<unsigned char> dynamic;
-    std::uint64_t slots[1024][8];
-    Meeting block_meeting, warp_meetings[32];
+    std::uint64_t slots[kMostThreads][8];
+    Meeting cluster_meeting, block_meetings[8], warp_meetings[kMostThreads / 32];
     std::function<void()> body;
     ucontext_t main;
-    dim3 block, grid, threads;
-    std::size_t current = 0;
+    dim3 grid, threads;
+    std::size_t current = 0, dynamic_bytes = 0;
 
     void pause() { swapcontext(&fibers[current].context, &main); }
     void meet(Meeting& meeting, unsigned expected) {
@@ -78,7 +81,8 @@ struct Machine {
         }
     }
     void meet_warp() { meet(warp_meetings[current / 32], 32); }
-    void meet_block() { meet(block_meeting, threads.x); }
+    void meet_block() { meet(block_meetings[current / threads.x], threads.x); }
+    void meet_cluster() { meet(cluster_meeting, static_cast<unsigned>(fibers.size())); }
 };
 inline Machine machine;
 
@@ -89,12 +93,13 @@ inline void enter() {
 }
 
 // Every fiber runs until it has to wait, in turn.
-inline void run_block() {
+inline void run_cluster(dim3 first) {
     Machine& m = machine;
     for (std::size_t i = 0; i < m.fibers.size(); ++i) {
         Fiber& f = m.fibers[i];
         f.done = false;
-        f.thread = dim3(static_cast<unsigned>(i), 0, 0);
+        f.thread = dim3(static_cast<unsigned>(i) % m.threads.x, 0, 0);
+        f.block = dim3(first.x + static_cast<unsigned>(i) / m.threads.x, first.y, 0);
         getcontext(&f.context);
         f.context.uc_stack.ss_sp = f.stack.get();
         f.context.uc_stack.ss_size = 1 << 16;
@@ -112,24 +117,21 @@ inline void run_block() {
 }
 
 template <class... Parameters, class... Arguments>
-void launch(void (*kernel)(Parameters...), dim3 grid, dim3 threads, std::size_t bytes,
-            const Arguments&... arguments) {
+void launch(void (*kernel)(Parameters...), dim3 grid, unsigned cluster, dim3 threads,
+            std::size_t bytes, const Arguments&... arguments) {
     Machine& m = machine;
     m.grid = grid;
     m.threads = threads;
-    m.dynamic.assign(bytes + 64, 0xff);
-    while (m.fibers.size() < threads.x) {
+    m.dynamic_bytes = (bytes + 15) / 16 * 16;
+    m.dynamic.assign(m.dynamic_bytes * cluster + 64, 0xff);
+    while (m.fibers.size() < threads.x * cluster) {
         m.fibers.emplace_back();
         m.fibers.back().stack.reset(new char[1 << 16]);
     }
-    m.fibers.resize(threads.x);
+    m.fibers.resize(threads.x * cluster);
     m.body = [&] { kernel(arguments...); };
-    for (unsigned y = 0; y < grid.y; ++y) {
-        for (unsigned x = 0; x < grid.x; ++x) {
-            m.block = dim3(x, y, 0);
-            run_block();
-        }
-    }
+    for (unsigned y = 0; y < grid.y; ++y)
+        for (unsigned x = 0; x < grid.x; x += cluster) run_cluster(dim3(x, y, 0));
 }
 
 // What the lanes of this warp put in, after all have.
@@ -153,13 +155,14 @@ Exchange<T> exchange(const T& mine) {
 
 inline unsigned char* dynamic_shared() {
     return reinterpret_cast<unsigned char*>(
-        (reinterpret_cast<std::uintptr_t>(machine.dynamic.data()) + 15) / 16 * 16);
+               (reinterpret_cast<std::uintptr_t>(machine.dynamic.data()) + 15) / 16 * 16) +
+           machine.current / machine.threads.x * machine.dynamic_bytes;
 }
 
 }  // namespace simt
 
 #define threadIdx (simt::machine.fibers[simt::machine.current].thread)
-#define blockIdx (simt::machine.block)
+#define blockIdx (simt::machine.fibers[simt::machine.current].block)
 #define gridDim (simt::machine.grid)
 #define blockDim (simt::machine.threads)
 

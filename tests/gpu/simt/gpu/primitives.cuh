@@ -16,7 +16,7 @@ inline Status launched() {
 template <class... Parameters, class... Arguments>
 Status launch_kernel(void (*kernel)(Parameters...), dim3 grid, int threads, int shared_bytes,
                      Stream, const Arguments&... arguments) {
-    simt::launch(kernel, grid, dim3(static_cast<unsigned>(threads)),
+    simt::launch(kernel, grid, 1, dim3(static_cast<unsigned>(threads)),
                  static_cast<std::size_t>(shared_bytes), arguments...);
     return {};
 }
@@ -70,17 +70,20 @@ struct Batches {
     struct Copy {
         void* to;
         const void* from;
-        int bytes;
+        int bytes;  // 0: 16 zeros
     };
     std::vector<std::vector<Copy>> batches{{}};
 };
 inline Batches& batches_of_thread() {
-    static std::vector<Batches> all(1024);
+    static std::vector<Batches> all(simt::kMostThreads);
     return all[simt::machine.current];
 }
 template <int kBytes>
 void copy_async(void* shared, const void* global) {
     batches_of_thread().batches.back().push_back({shared, global, kBytes});
+}
+inline void copy_or_zero(void* shared, const void* global, bool there) {
+    batches_of_thread().batches.back().push_back({shared, global, there ? 16 : 0});
 }
 inline void commit() {
     batches_of_thread().batches.emplace_back();
@@ -89,8 +92,12 @@ template <int kBatches>
 void wait() {
     auto& batches = batches_of_thread().batches;
     while (batches.size() > kBatches + 1) {
-        for (const auto& copy : batches.front())
-            std::memcpy(copy.to, copy.from, static_cast<std::size_t>(copy.bytes));
+        for (const auto& copy : batches.front()) {
+            if (copy.bytes)
+                std::memcpy(copy.to, copy.from, static_cast<std::size_t>(copy.bytes));
+            else
+                std::memset(copy.to, 0, 16);
+        }
         batches.erase(batches.begin());
     }
 }
