@@ -19,6 +19,9 @@ nvfp4-rtn-hadamard16 | --scheme nvfp4 --recipe rtn --transform hadamard:16 --wei
 nvfp4-gptq | --scheme nvfp4 --recipe gptq --weight-scales absmax --activation-scales absmax
 nvfp4-mr-gptq-paper-rules | --scheme nvfp4 --recipe mr-gptq --transform hadamard:16 --weight-scales fp-quant-mse --activation-scales absmax
 nvfp4-mr-gptq | --scheme nvfp4 --recipe mr-gptq
+mxfp4-best | --scheme mxfp4 --recipe best
+nvfp4-best | --scheme nvfp4 --recipe best
+nvfp4-best-plain | --scheme nvfp4 --recipe best --transform none
 mxfp4-none | --scheme mxfp4 --recipe mr-gptq --transform none
 mxfp4-offline | --scheme mxfp4 --recipe mr-gptq --rotation offline
 mxfp4-offline+down | --scheme mxfp4 --recipe mr-gptq --rotation offline+down

@@ -37,7 +37,7 @@ names=()
 say "baseline"
 measure baseline "$model"
 for scheme in mxfp4 nvfp4; do
-    for recipe in rtn mr-gptq; do
+    for recipe in rtn best; do
         name=$scheme-$recipe
         names+=("$name")
         say "$name"
