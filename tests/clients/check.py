@@ -180,11 +180,15 @@ def mixed(name: str, dense: Path, tokens: Path, options: list) -> None:
     activations.linears(label, str(tools / 'client_linears'), folder, tokens, work)
 
 
-def rotated(name: str, dense: Path, tokens: Path) -> None:
-    """A rotation that is folded into the weights is none of the client's business."""
-    label, folder = f'{name} int8 rotated offline:', work / f'{name}-rotated'
-    run(halfbyte, 'quantize', dense, folder, '--scheme', 'int8', '--recipe', 'rtn', '--transform', 'hadamard:16',
-        '--rotation', 'offline', '--calibration', tokens, '--sequences', 8, '--sequence-length', LENGTH)
+FOLDED = {'rotated offline': ['--transform', 'hadamard:16', '--rotation', 'offline'],
+          'with balanced channels': ['--transform', 'none', '--channels', 'balanced']}
+
+
+def folded(name: str, dense: Path, tokens: Path, how: str) -> None:
+    """What is folded into the weights is none of the client's business."""
+    label, folder = f'{name} int8 {how}:', work / f'{name}-{how.split()[-1]}'
+    run(halfbyte, 'quantize', dense, folder, '--scheme', 'int8', '--recipe', 'rtn', *FOLDED[how],
+        '--calibration', tokens, '--sequences', 8, '--sequence-length', LENGTH)
     model, told = load(folder, dtype=torch.float32)
     check(label + ' every key is used', not told, told)
     ids = read_ids(tokens)[:2]
@@ -215,7 +219,7 @@ def main() -> None:
         calls = {scheme: (one, scheme, options, name in given) for scheme, options in SCHEMES.items()}
         calls |= {f'{scheme} gguf': (gguf_clients.one, scheme, halfbyte, tools, work, name in given)
                   for scheme in gguf_clients.SCHEMES}
-        calls |= {label: (mixed, options) for label, options in MIXED.items()} | {'rotated': (rotated,)}
+        calls |= {label: (mixed, options) for label, options in MIXED.items()} | {how: (folded, how) for how in FOLDED}
         for label, (call, *rest) in calls.items():
             try:
                 with open(work / 'stderr', 'w') as bars, contextlib.redirect_stderr(bars):
